@@ -1,0 +1,23 @@
+# What every target of the project is compiled with: warnings are errors, and so is a lock that clang can't see held.
+add_library(dmmap_warnings INTERFACE)
+target_compile_options(
+  dmmap_warnings
+  INTERFACE -Wall
+            -Wextra
+            -Wpedantic
+            -Wshadow
+            -Wconversion
+            -Wsign-conversion
+            -Wold-style-cast
+            -Wnon-virtual-dtor
+            -Woverloaded-virtual
+            -Wnull-dereference
+            -Werror
+            $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>)
+if(DMMAP_SANITIZE)
+  add_compile_options(-fsanitize=${DMMAP_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${DMMAP_SANITIZE})
+  # The sanitizers' instrumentation makes g++ 12 see null dereferences and uninitialised reads that aren't there.
+  target_compile_options(dmmap_warnings INTERFACE -Wno-null-dereference $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
+                         $<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>)
+endif()

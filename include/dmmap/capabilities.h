@@ -1,0 +1,73 @@
+// Capabilities: what this mount can do, and why it can't do the rest.
+//
+// Promises: filled in once, at INIT, and never changed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dmmap {
+
+/// What a kernel and a server can agree on at INIT, and some that need more than that.
+enum class Feature : std::uint8_t {
+  async_read,
+  posix_locks,
+  flock_locks,
+  atomic_o_trunc,
+  export_support,
+  dont_mask,
+  readdirplus,
+  readdirplus_auto,
+  async_dio,
+  writeback_cache,
+  no_open_support,
+  no_opendir_support,
+  parallel_dirops,
+  posix_acl,
+  abort_error,
+  max_pages,
+  cache_symlinks,
+  explicit_inval_data,
+  auto_inval_data,
+  handle_killpriv_v2,
+  setxattr_ext,
+  security_context,
+  create_supp_group,
+  expire_only,
+  direct_io_allow_mmap,
+  passthrough,
+  resend,
+  allow_idmap,
+  io_uring,
+  request_timeout,
+  notify_delete,
+  notify_inc_epoch,
+  notify_prune,
+  copy_file_range_64,
+};
+
+/// One feature of one mount. `why_not` is empty when `have`, otherwise says who lacks what.
+struct FeatureState {
+  Feature feature;
+  bool have = false;
+  std::string why_not;
+};
+
+/// The feature's name, as the enumerator is spelt.
+[[nodiscard]] std::string_view feature_name(Feature feature);
+
+/// What one mount can do.
+struct Capabilities {
+  std::uint32_t kernel_minor = 0;   ///< the kernel's FUSE protocol is 7.kernel_minor
+  std::uint32_t minor = 0;          ///< what was agreed on: 7.minor
+  std::uint32_t max_write = 0;      ///< bytes
+  std::uint32_t max_readahead = 0;  ///< bytes
+  std::vector<FeatureState> features;
+
+  [[nodiscard]] bool has(Feature feature) const;
+  [[nodiscard]] std::string_view why_not(Feature feature) const;
+};
+
+}  // namespace dmmap

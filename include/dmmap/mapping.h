@@ -1,0 +1,101 @@
+// Who may map what: the request that a server is asked, and its answer.
+//
+// Promises: one request, one answer. The server's code is the same however and whenever the client's kernel can ask;
+// what this tier can't tell is at its default.
+#pragma once
+
+#include <dmmap/error.h>
+#include <dmmap/filesystem.h>
+#include <dmmap/region.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace dmmap {
+
+/// When the server is asked. Stock kernels ask at open(), once for the whole file.
+enum class MapMoment { open, mmap };
+
+/// May this client map that file?
+struct MapRequest {
+  Caller caller;
+  NodeId node;
+  HandleId handle;
+  MapMoment moment = MapMoment::open;
+  std::uint64_t offset = 0;             ///< bytes; 0 at open
+  std::optional<std::uint64_t> length;  ///< bytes; absent at open: the whole file
+  bool read = true;                     ///< may be mapped PROT_READ
+  bool write = false;                   ///< may be mapped PROT_WRITE and MAP_SHARED
+  std::optional<bool> shared;           ///< MAP_SHARED or MAP_PRIVATE; absent at open: either may come
+  std::shared_ptr<Region> node_region;  ///< what other opens of this very inode have now, or null. At open, an inode
+                                        ///< has one region at a time: granting another one is refused with EBUSY
+};
+
+/// The answer: these pages, from there on.
+struct Grant {
+  std::shared_ptr<Region> region;
+  std::uint64_t offset = 0;  ///< bytes into the region, of whole pages; must be 0 at open
+  bool inherit = true;       ///< whether a child has the mapping after fork(2); can't be refused at open
+  bool may_grow = true;      ///< whether mremap(2) may make it longer; can't be refused at open
+};
+
+/// What a server says when it lets a file be opened through a MappedFilesystem.
+struct OpenedFile {
+  HandleId handle;      ///< unique among the open handles of the file system
+  bool stream = false;  ///< no file position (FOPEN_STREAM) where the open gets no backing, with which that can't go
+};
+
+/// A Filesystem that says at each open what the file's mappings show. On this kernel's best tier the library carries
+/// the grant out: for a SharedRegion by FUSE passthrough, with the backing kept until RELEASE.
+///
+/// read(2) and write(2) come to the server (the files are direct_io), so that they and the mappings can be the same
+/// bytes: the default read_file() and write_file() answer from the region that the handle was granted.
+///
+/// A refused map lets the open succeed; mmap(MAP_SHARED) then fails with ENODEV, whatever error was given, since that
+/// is all this tier can say, and a touch of a MAP_PRIVATE mapping gets SIGBUS. A grant that can't be carried out (the
+/// mount lacks passthrough) does the same and is logged once. O_WRONLY handles can't be mapped (mmap(2), EACCES), so
+/// map() isn't asked for them. To let clients map for reading only, refuse O_RDWR in open_file().
+///
+/// A second open of one inode (by a bind mount, /proc/self/fd or an O_PATH descriptor; linux/fuse.h knows one backing
+/// an inode) is granted the same region or fails with EBUSY.
+///
+/// Thread safety: as Filesystem; the calls below come from any thread of the session, several at a time.
+class MappedFilesystem : public Filesystem {
+ public:
+  MappedFilesystem();
+  ~MappedFilesystem() override;
+
+  /// May this file be opened? The handle is yours to choose; released() ends it, exactly once, also when the open
+  /// failed after this answer.
+  virtual Result<OpenedFile> open_file(const OpenRequest& request) = 0;
+
+  /// What do this file's mappings show? The default refuses.
+  virtual Result<Grant> map(const MapRequest& request);
+
+  /// The handle is closed for good. Mappings of it may live on: Region::in_use and on_idle tell.
+  virtual void released(const ReleaseRequest& request);
+
+  /// Answer from the granted region; EBADF without one. A read past the end is short, a write past the end ENOSPC.
+  virtual void read_file(const ReadRequest& request, Reply<Data> reply);
+  virtual void write_file(const WriteRequest& request, Reply<Written> reply);
+
+  /// The region that a handle was granted, or null.
+  [[nodiscard]] std::shared_ptr<Region> granted(HandleId handle) const;
+
+  void mounted(Connection& connection) override;
+  /// Calls released() for every handle that is still open.
+  void unmounted() override;
+  void open(const OpenRequest& request, Reply<Opened> reply) final;
+  void release(const ReleaseRequest& request, Reply<Done> reply) final;
+  void read(const ReadRequest& request, Reply<Data> reply) final;
+  void write(const WriteRequest& request, Reply<Written> reply) final;
+
+ private:
+  class Grants;
+  Result<std::shared_ptr<BackingId>> carry_out(const OpenRequest& request, HandleId handle);
+  std::unique_ptr<Grants> grants_;
+};
+
+}  // namespace dmmap

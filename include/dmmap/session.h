@@ -1,0 +1,69 @@
+// Session: one mount and the threads that serve it.
+//
+// Promises: mount() returns when the kernel and the server have agreed (INIT) and requests are being served. However
+// the session ends (stop(), a signal, umount(8) by someone else, the destructor) the mount is gone, the threads are
+// joined and no client waits. If the process dies in any way, a watcher process aborts the connection and unmounts.
+// Thread safety: stop() from anywhere, a signal handler excepted; the rest from one thread.
+#pragma once
+
+#include <dmmap/capabilities.h>
+#include <dmmap/error.h>
+#include <dmmap/filesystem.h>
+#include <dmmap/log.h>
+#include <dmmap/mount.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace dmmap {
+
+/// How to serve.
+struct SessionOptions {
+  MountOptions mount;
+  unsigned threads = 1;               ///< readers of requests, 1 to 64; more are rarely faster (docs/)
+  std::uint32_t max_write = 1 << 20;  ///< bytes in one request, 4096 to 1 MiB
+  bool writeback_cache = false;       ///< the kernel keeps dirty pages, and judges size and mtime
+  bool direct_io_allow_mmap =
+      false;                 ///< a direct_io file without a grant may be mapped MAP_SHARED, through the page cache
+  bool readdirplus = false;  ///< the server implements it: the kernel asks it instead of readdir, and takes no ENOSYS
+  bool watcher = true;       ///< leave it on, but in tests of what happens without it
+  std::chrono::milliseconds unmount_grace{2000};  ///< how long a busy mount may go on after stop()
+  LogSink log;                                    ///< default: stderr
+  std::function<void(const std::string&)> trace;  ///< each request and reply as a line; absent: no tracing
+};
+
+/// A mount being served. Move-only.
+class Session {
+ public:
+  /// Mounts `filesystem`, which must outlive the session, and serves it.
+  /// Errors, each saying what to do: ENOENT, ENOTDIR, EBUSY (already a mount point of dmmap), ENOTCONN (a stale mount
+  /// is there), ENODEV (no /dev/fuse), EPERM (no privilege and no fusermount3), EPROTO (a kernel before 5.4).
+  [[nodiscard]] static Result<Session> mount(Filesystem& filesystem, SessionOptions options);
+
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+  ~Session();
+
+  /// Waits until the mount is gone. With `until_signal`, SIGINT and SIGTERM end it (unless they were ignored before),
+  /// and SIGHUP calls `on_hangup` or is ignored. The former dispositions are restored. Returns the error that ended it.
+  Result<void> wait();
+  Result<void> wait_or_signal(const std::function<void()>& on_hangup = {});
+
+  /// Unmounts and ends. Returns at once; wait() tells when it's done.
+  void stop();
+
+  [[nodiscard]] Connection& connection();
+  [[nodiscard]] const std::string& mountpoint() const;  ///< absolute, without symbolic links
+
+  class Impl;
+
+ private:
+  explicit Session(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dmmap

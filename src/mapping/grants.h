@@ -1,0 +1,70 @@
+// Grants: which handle of a MappedFilesystem has which region, and how the kernel was told. The only place that decides
+// how a grant is carried out.
+//
+// Invariants: 1. all opens of one node that have a backing have the same one (linux/fuse.h: an inode has one); 2. a
+// backing lives until the RELEASE of the last open that was answered with it; 3. opens of one region share one backing.
+#pragma once
+
+#include <dmmap/mapping.h>
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "mapping/shared_region_impl.h"
+#include "transport/thread_safety.h"
+
+namespace dmmap {
+
+/// Thread safety: every call, from any thread.
+class MappedFilesystem::Grants {
+ public:
+  void mounted(Connection& connection) DMMAP_EXCLUDES(lock_) {
+    const MutexLock lock(lock_);
+    connection_ = &connection;
+  }
+
+  /// What the open files of this very node have, or null.
+  [[nodiscard]] std::shared_ptr<Region> of_node(NodeId node) const DMMAP_EXCLUDES(lock_);
+  [[nodiscard]] std::shared_ptr<Region> of_handle(HandleId handle) const DMMAP_EXCLUDES(lock_);
+
+  /// A handle without a region. Errors: EBUSY when the node has one, unless `share` takes it too.
+  Result<std::shared_ptr<BackingId>> add_without(NodeId node, HandleId handle, bool share) DMMAP_EXCLUDES(lock_);
+  /// A handle with `region`; without a backing where this mount can't have one. Errors: EBUSY when the node has
+  /// another; ESTALE when it's revoked; those of the kernel.
+  Result<std::shared_ptr<BackingId>> add(NodeId node, HandleId handle, std::shared_ptr<SharedRegion> region)
+      DMMAP_EXCLUDES(lock_);
+  /// The handle is released. False when it isn't known.
+  bool remove(HandleId handle) DMMAP_EXCLUDES(lock_);
+
+  struct Open {
+    NodeId node;
+    HandleId handle;
+  };
+  [[nodiscard]] std::vector<Open> all() const DMMAP_EXCLUDES(lock_);
+
+ private:
+  struct Handle {
+    NodeId node;
+    std::shared_ptr<SharedRegion> region;
+    std::shared_ptr<BackingId> backing;
+  };
+  struct Node {
+    std::shared_ptr<SharedRegion> region;
+    std::uint64_t opens = 0;
+  };
+  Result<std::shared_ptr<BackingId>> attach(NodeId node, HandleId handle, std::shared_ptr<SharedRegion> region)
+      DMMAP_REQUIRES(lock_);
+
+  /// The region's backing, made when nobody has one yet; null where the mount can't have one.
+  Result<std::shared_ptr<BackingId>> backing_of(const SharedRegion& region, int memfd) DMMAP_REQUIRES(lock_);
+
+  mutable Mutex lock_;
+  Connection* connection_ DMMAP_GUARDED_BY(lock_) = nullptr;
+  bool said_unmapped_ DMMAP_GUARDED_BY(lock_) = false;
+  std::unordered_map<HandleId, Handle> handles_ DMMAP_GUARDED_BY(lock_);
+  std::unordered_map<NodeId, Node> nodes_ DMMAP_GUARDED_BY(lock_);
+  std::unordered_map<const Region*, std::weak_ptr<BackingId>> backings_ DMMAP_GUARDED_BY(lock_);
+};
+
+}  // namespace dmmap

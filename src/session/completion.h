@@ -1,0 +1,32 @@
+// Completion::State: the outcome of one notification, waited for.
+#pragma once
+
+#include <dmmap/notifier.h>
+
+#include <condition_variable>
+#include <optional>
+
+#include "transport/thread_safety.h"
+
+namespace dmmap {
+
+class Completion::State {
+ public:
+  void set(Result<void> outcome) DMMAP_EXCLUDES(lock_);
+  [[nodiscard]] Result<void> wait() DMMAP_EXCLUDES(lock_);
+  [[nodiscard]] bool ready() DMMAP_EXCLUDES(lock_);
+
+ private:
+  Mutex lock_;
+  std::condition_variable changed_;
+  std::optional<Result<void>> outcome_ DMMAP_GUARDED_BY(lock_);
+};
+
+namespace session {
+
+/// Marks the calling thread, for as long as it lives, as one that requests need: it must not wait for a notification.
+void mark_serving_thread();
+[[nodiscard]] bool is_serving_thread();
+
+}  // namespace session
+}  // namespace dmmap

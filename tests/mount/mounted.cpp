@@ -1,0 +1,72 @@
+#include "mount/mounted.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <stdexcept>
+
+namespace dmmap::testing {
+
+Mounted::Mounted(Filesystem& filesystem, SessionOptions options) {
+  options.mount.mountpoint = directory_.path().string();
+  options.log = [lines = lines_](LogLevel, const std::string& text) {
+    const std::lock_guard lock(lines->lock);
+    lines->log += text + "\n";
+  };
+  options.trace = [lines = lines_](const std::string& text) {
+    const std::lock_guard lock(lines->lock);
+    lines->trace += text + "\n";
+  };
+  auto session = Session::mount(filesystem, std::move(options));
+  if (!session) {
+    throw std::runtime_error(session.error().message);
+  }
+  session_.emplace(std::move(*session));
+}
+
+std::string Mounted::log() const {
+  const std::lock_guard lock(lines_->lock);
+  return lines_->log;
+}
+
+std::string Mounted::trace() const {
+  const std::lock_guard lock(lines_->lock);
+  return lines_->trace;
+}
+
+ClientMap::ClientMap(int fd, std::size_t size, int prot, int flags) : size_(size) {
+  void* base = ::mmap(nullptr, size, prot, flags, fd, 0);
+  if (base == MAP_FAILED) {  // NOLINT(*-cstyle-cast, performance-no-int-to-ptr)
+    error_ = errno;
+  } else {
+    base_ = static_cast<unsigned char*>(base);
+  }
+}
+
+void ClientMap::unmap() {
+  if (base_ != nullptr) {
+    ::munmap(base_, size_);
+    base_ = nullptr;
+  }
+}
+
+int open_file(const std::filesystem::path& path, int flags) {
+  const int fd = ::open(path.c_str(), flags | O_CLOEXEC);  // NOLINT(*-vararg)
+  return fd >= 0 ? fd : -errno;
+}
+
+int in_child(const std::function<int()>& body) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::_exit(body());
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+}  // namespace dmmap::testing

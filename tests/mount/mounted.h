@@ -1,0 +1,68 @@
+// Mounted: a file system of the test's own, really mounted, served by threads of the test's process.
+//
+// Promises: gone, and unmounted, with the object. Thread safety: one thread.
+#pragma once
+
+#include <dmmap/session.h>
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "support/temporary_directory.h"
+
+namespace dmmap::testing {
+
+class Mounted {
+ public:
+  explicit Mounted(Filesystem& filesystem, SessionOptions options = {});
+
+  [[nodiscard]] std::filesystem::path operator/(const std::string& name) const { return directory_.path() / name; }
+  [[nodiscard]] const std::filesystem::path& path() const { return directory_.path(); }
+  [[nodiscard]] Session& session() { return *session_; }
+  [[nodiscard]] std::string log() const;
+  [[nodiscard]] std::string trace() const;
+  /// Stops and waits.
+  void end() { session_.reset(); }
+
+ private:
+  struct Lines {
+    mutable std::mutex lock;
+    std::string log;
+    std::string trace;
+  };
+  TemporaryDirectory directory_;
+  std::shared_ptr<Lines> lines_ = std::make_shared<Lines>();
+  std::optional<Session> session_;
+};
+
+/// A mapping of the whole of a file, made by the test as any client would.
+class ClientMap {
+ public:
+  /// Maps `size` bytes of `fd`. ok() tells whether that worked, error() the errno if not.
+  ClientMap(int fd, std::size_t size, int prot, int flags);
+  ClientMap(const ClientMap&) = delete;
+  ClientMap& operator=(const ClientMap&) = delete;
+  ~ClientMap() { unmap(); }
+  [[nodiscard]] bool ok() const { return base_ != nullptr; }
+  [[nodiscard]] int error() const { return error_; }
+  [[nodiscard]] volatile unsigned char* bytes() const { return base_; }
+  void unmap();
+
+ private:
+  unsigned char* base_ = nullptr;
+  std::size_t size_;
+  int error_ = 0;
+};
+
+/// Opens, or says why not in errno's place as a negative number.
+[[nodiscard]] int open_file(const std::filesystem::path& path, int flags);
+
+/// Runs `body` in a forked child; returns its exit status, or minus the signal that ended it.
+int in_child(const std::function<int()>& body);
+
+}  // namespace dmmap::testing

@@ -1,0 +1,255 @@
+// Notifications to the real kernel: from handlers, in order, without deadlock.
+#include <dmmap/filesystem.h>
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cstring>
+#include <future>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "mount/mounted.h"
+#include "support/mounts.h"
+#include "support/requirement.h"
+#include "transport/unique_fd.h"
+
+namespace dmmap::testing {
+namespace {
+
+constexpr std::size_t kSize = 1 << 16;
+constexpr NodeId kFile{2};
+
+// One cached file, `f`, whose bytes the server holds.
+class CachedFile : public Filesystem {
+ public:
+  void mounted(Connection& connection) override { connection_ = &connection; }
+  void forget(NodeId node) override { forgotten_ += node == kFile ? 1 : 0; }
+  void lookup(const LookupRequest& request, Reply<Entry> reply) override {
+    if (request.name != "f" || gone_.load()) {
+      reply.error(ENOENT);
+      return;
+    }
+    ++lookups_;
+    reply.ok({.node = kFile,
+              .attributes = attributes(kFile),
+              .entry_valid = std::chrono::hours(1),
+              .attributes_valid = std::chrono::hours(1)});
+  }
+  void getattr(const GetattrRequest& request, Reply<AttributesReply> reply) override {
+    reply.ok({attributes(request.node), std::chrono::hours(1)});
+  }
+  void open(const OpenRequest& /*request*/, Reply<Opened> reply) override { reply.ok({.keep_cache = true}); }
+  void read(const ReadRequest& request, Reply<Data> reply) override {
+    ++reads_;
+    const std::lock_guard lock(lock_);
+    reply.ok({std::span(bytes_).subspan(request.offset, std::min<std::size_t>(request.size, kSize - request.offset))});
+  }
+  void write(const WriteRequest& request, Reply<Written> reply) override {
+    if (request.from_page_cache) {
+      ++writebacks_;
+    }
+    {
+      const std::lock_guard lock(lock_);
+      std::copy(request.data.begin(), request.data.end(), bytes_.begin() + static_cast<std::ptrdiff_t>(request.offset));
+    }
+    if (const auto once = std::exchange(during_write_, nullptr)) {
+      once();
+    }
+    reply.ok({static_cast<std::uint32_t>(request.data.size())});
+  }
+
+  static Attributes attributes(NodeId node) {
+    Attributes attributes;
+    attributes.ino = node.value;
+    attributes.mode = node == kRootNode ? S_IFDIR | 0755U : S_IFREG | 0666U;
+    attributes.size = node == kRootNode ? 0 : kSize;
+    return attributes;
+  }
+
+  Connection* connection_ = nullptr;
+  std::mutex lock_;
+  std::array<std::byte, kSize> bytes_{};
+  std::function<void()> during_write_;
+  std::atomic<int> reads_{0};
+  std::atomic<int> writebacks_{0};
+  std::atomic<int> lookups_{0};
+  std::atomic<int> forgotten_{0};
+  std::atomic<bool> gone_{false};
+};
+
+std::vector<std::byte> bytes_of(std::string_view text) {
+  const auto bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
+}
+
+class NotifyTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    DMMAP_NEEDS(needs::mounting());
+    mount_.emplace(file_);
+    fd_ = UniqueFd(open_file(*mount_ / "f", O_RDWR));
+    ASSERT_GE(fd_.get(), 0);
+  }
+  void TearDown() override {
+    fd_.reset();
+    mount_.reset();
+  }
+  Notifier& notifier() { return file_.connection_->notifier(); }
+
+  CachedFile file_;
+  std::optional<Mounted> mount_;
+  UniqueFd fd_;
+};
+
+TEST_F(NotifyTest, StoreIsSeenByMappings) {
+  const ClientMap map(fd_.get(), kSize, PROT_READ, MAP_SHARED);
+  ASSERT_TRUE(map.ok());
+  EXPECT_EQ(map.bytes()[10], 0);
+  ASSERT_TRUE(notifier().store(kFile, 10, bytes_of("pushed")).wait());
+  EXPECT_EQ(map.bytes()[10], 'p');
+}
+
+TEST_F(NotifyTest, RetrieveBringsWhatAClientStored) {
+  const ClientMap map(fd_.get(), kSize, PROT_READ | PROT_WRITE, MAP_SHARED);
+  ASSERT_TRUE(map.ok());
+  std::memcpy(const_cast<unsigned char*>(map.bytes()) + 100, "mine", 4);  // NOLINT(*-const-cast)
+  std::promise<Result<std::vector<std::byte>>> got;
+  notifier().retrieve(kFile, 96, 64, [&](auto result) { got.set_value(std::move(result)); });
+  auto future = got.get_future();
+  ASSERT_EQ(future.wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  const auto result = future.get();
+  ASSERT_TRUE(result) << result.error().message;
+  ASSERT_EQ(result->size(), 64);
+  EXPECT_EQ(std::memcmp(result->data() + 4, "mine", 4), 0);
+  EXPECT_EQ(file_.writebacks_.load(), 0);
+}
+
+TEST_F(NotifyTest, InvalInodeWritesBackUnmapsAndTheNextTouchAsksAgain) {
+  const ClientMap map(fd_.get(), kSize, PROT_READ | PROT_WRITE, MAP_SHARED);
+  ASSERT_TRUE(map.ok());
+  map.bytes()[0] = 'd';
+  const int reads = file_.reads_.load();
+  ASSERT_TRUE(notifier().inval_inode(kFile, 0, 0).wait());
+  EXPECT_GE(file_.writebacks_.load(), 1);
+  EXPECT_EQ(map.bytes()[0], 'd');
+  EXPECT_GT(file_.reads_.load(), reads);
+}
+
+// INVAL_INODE waits for the WRITE, in which more notifications are made: nothing waits for itself.
+TEST_F(NotifyTest, FromAHandlerTheyAreQueuedAndWaitingIsRefused) {
+  const ClientMap map(fd_.get(), kSize, PROT_READ | PROT_WRITE, MAP_SHARED);
+  ASSERT_TRUE(map.ok());
+  std::promise<int> refusal;
+  std::promise<Completion> later;
+  file_.during_write_ = [&] {
+    Completion stored = notifier().store(kFile, 8192, bytes_of("from a handler"));
+    const auto waited = stored.wait();
+    refusal.set_value(waited ? 0 : waited.error().code);
+    later.set_value(stored);
+  };
+  map.bytes()[0] = 'd';
+  ASSERT_TRUE(notifier().inval_inode(kFile, 0, 4096).wait());
+  EXPECT_EQ(refusal.get_future().get(), EDEADLK);
+  EXPECT_TRUE(later.get_future().get().wait());
+  EXPECT_EQ(map.bytes()[8192], 'f');
+}
+
+TEST_F(NotifyTest, ANameTakenBackIsLookedUpAgain) {
+  const int lookups = file_.lookups_.load();
+  struct stat status {};
+  ASSERT_EQ(::stat((*mount_ / "f").c_str(), &status), 0);
+  EXPECT_EQ(file_.lookups_.load(), lookups) << "cached";
+  ASSERT_TRUE(notifier().inval_entry(kRootNode, "f").wait());
+  ASSERT_EQ(::stat((*mount_ / "f").c_str(), &status), 0);
+  EXPECT_EQ(file_.lookups_.load(), lookups + 1);
+  EXPECT_EQ(notifier().inval_entry(kRootNode, "never").wait().error().code, ENOENT);
+}
+
+TEST_F(NotifyTest, ANameRemovedIsGone) {
+  file_.gone_ = true;
+  ASSERT_TRUE(notifier().remove(kRootNode, kFile, "f").wait());
+  struct stat status {};
+  EXPECT_EQ(::stat((*mount_ / "f").c_str(), &status), -1);
+  EXPECT_EQ(errno, ENOENT);
+}
+
+TEST_F(NotifyTest, WhatTheKernelHasntFailsByName) {
+  const Capabilities& have = file_.connection_->capabilities();
+  const auto agrees = [&](Feature feature, const Result<void>& outcome) {
+    EXPECT_EQ(have.has(feature), outcome.has_value() || outcome.error().code != ENOSYS)
+        << feature_name(feature) << ": " << (outcome ? "ok" : outcome.error().message);
+  };
+  agrees(Feature::resend, notifier().resend().wait());
+  agrees(Feature::notify_inc_epoch, notifier().inc_epoch().wait());
+  agrees(Feature::notify_prune, notifier().prune({kFile}).wait());
+}
+
+TEST_F(NotifyTest, NodesAreForgottenExactlyOnce) {
+  struct stat status {};
+  for (int i = 0; i < 10; ++i) {
+    static_cast<void>(notifier().inval_entry(kRootNode, "f").wait());
+    ASSERT_EQ(::stat((*mount_ / "f").c_str(), &status), 0);
+  }
+  EXPECT_EQ(file_.connection_->outstanding_lookups(), static_cast<std::uint64_t>(file_.lookups_.load()));
+  EXPECT_EQ(file_.forgotten_.load(), 0);
+  fd_.reset();
+  mount_.reset();
+  EXPECT_EQ(file_.forgotten_.load(), 1);
+}
+
+TEST_F(NotifyTest, AfterTheEndTheyFail) {
+  Notifier& late = notifier();
+  Connection& connection = *file_.connection_;
+  fd_.reset();
+  mount_->session().stop();
+  ASSERT_TRUE(mount_->session().wait());
+  EXPECT_EQ(late.inval_inode(kFile, 0, 0).wait().error().code, ENOTCONN);
+  late.poll({1});
+  std::promise<int> code;
+  late.retrieve(kFile, 0, 10, [&](auto result) { code.set_value(result ? 0 : result.error().code); });
+  EXPECT_EQ(code.get_future().get(), ENOTCONN);
+  EXPECT_EQ(connection.outstanding_lookups(), 0U);
+}
+
+// Many threads notify while clients fault: all of it ends.
+TEST_F(NotifyTest, AStormOfThemEnds) {
+  const ClientMap map(fd_.get(), kSize, PROT_READ | PROT_WRITE, MAP_SHARED);
+  std::atomic<bool> stop{false};
+  std::thread client([&] {
+    for (std::size_t i = 0; !stop.load(); i = (i + 4099) % kSize) {
+      map.bytes()[i] = static_cast<unsigned char>(i);
+    }
+  });
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 100; ++i) {
+        const auto offset = static_cast<std::int64_t>(4096 * ((i + t) % 16));
+        if (i % 3 == 0) {
+          static_cast<void>(notifier().inval_inode(kFile, offset, 4096).wait());
+        } else if (i % 3 == 1) {
+          static_cast<void>(notifier().store(kFile, static_cast<std::uint64_t>(offset), bytes_of("storm")).wait());
+        } else {
+          std::promise<void> done;
+          notifier().retrieve(kFile, static_cast<std::uint64_t>(offset), 4096, [&](const auto&) { done.set_value(); });
+          done.get_future().wait();
+        }
+      }
+    });
+  }
+  for (auto& thread : threads) {
+    thread.join();
+  }
+  stop = true;
+  client.join();
+}
+
+}  // namespace
+}  // namespace dmmap::testing
