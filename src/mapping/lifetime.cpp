@@ -12,6 +12,8 @@
 #include <cstring>
 #include <vector>
 
+#include "transport/thread.h"
+
 namespace dmmap::mapping {
 
 namespace {
@@ -48,7 +50,7 @@ LifetimeMonitor& LifetimeMonitor::instance() {
 
 LifetimeMonitor::LifetimeMonitor()
     : inotify_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)), stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  thread_ = std::thread([this] { run(); });
+  thread_ = start_thread("dmmap-lifetime", [this] { run(); });
 }
 
 LifetimeMonitor::~LifetimeMonitor() {

@@ -361,6 +361,7 @@ Result<Envelope> open_envelope(std::span<const std::byte> message) {
   }
   Envelope envelope;
   envelope.opcode = header.opcode;
+  envelope.unique = header.unique;
   envelope.request.id = {header.unique & ~kUniqueResend};
   envelope.request.node = {header.nodeid};
   envelope.request.caller = {header.pid, header.uid, header.gid};

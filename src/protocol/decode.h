@@ -26,6 +26,7 @@ struct Dialect {
 /// A message with its header taken off.
 struct Envelope {
   std::uint32_t opcode = 0;
+  std::uint64_t unique = 0;  ///< as it came: an answer must name the request so, resend bit included (fs/fuse/dev.c)
   Request request;
   std::span<const std::byte> body;  ///< without the extensions at the message's end
 };

@@ -16,6 +16,7 @@
 #include "session/negotiate.h"
 #include "session/opcode_table.h"
 #include "session/pending_request.h"
+#include "transport/thread.h"
 
 namespace dmmap::session {
 
@@ -51,7 +52,7 @@ Result<void> Core::begin() {
       return tl::unexpected(envelope.error());
     }
     const auto pending = std::make_shared<detail::PendingRequest>(shared_from_this(), buffer, *size);
-    pending->identify(envelope->request.id, {.opcode = envelope->opcode, .size = 0});
+    pending->identify(envelope->unique, {.opcode = envelope->opcode, .size = 0});
     if (envelope->opcode != static_cast<std::uint32_t>(protocol::Opcode::init)) {
       pending->fail(EIO);  // nothing else may come before INIT
       continue;
@@ -92,7 +93,7 @@ Result<void> Core::begin() {
 void Core::start() {
   filesystem_.mounted(*connection_);
   for (unsigned i = 0; i < options_.threads; ++i) {
-    threads_.emplace_back([this] { serve(); });
+    threads_.push_back(start_thread("dmmap-serve", [this] { serve(); }));
   }
 }
 
@@ -124,7 +125,7 @@ void Core::dispatch(Buffer& buffer, std::size_t size) {
     log(LogLevel::error, envelope.error().message);
     return;
   }
-  pending->identify(envelope->request.id, {.opcode = envelope->opcode, .size = 0});
+  pending->identify(envelope->unique, {.opcode = envelope->opcode, .size = 0});
   const OpcodeRow* row = find_opcode(envelope->opcode);
   if (row == nullptr) {
     log(LogLevel::warning, fmt::format("opcode {} is not one of FUSE 7.{}", envelope->opcode, kNewestMinor));
@@ -136,7 +137,7 @@ void Core::dispatch(Buffer& buffer, std::size_t size) {
   }
   {
     const MutexLock lock(requests_lock_);
-    requests_[envelope->request.id] = pending;
+    requests_[envelope->unique] = pending;
   }
   // The table first, the flag second: finish() does it the other way round, so one of the two sees the request.
   if (draining_.load()) {
@@ -146,9 +147,9 @@ void Core::dispatch(Buffer& buffer, std::size_t size) {
   row->handle(pending, *envelope);
 }
 
-void Core::answered(RequestId id) {
+void Core::answered(std::uint64_t unique) {
   const MutexLock lock(requests_lock_);
-  requests_.erase(id);
+  requests_.erase(unique);
 }
 
 void Core::lookup_not_taken(NodeId node) {
@@ -158,12 +159,16 @@ void Core::lookup_not_taken(NodeId node) {
   }
 }
 
-void Core::interrupt(const InterruptRequest& request) {
+void Core::interrupt(std::uint64_t unique, const InterruptRequest& request) {
   std::shared_ptr<detail::PendingRequest> waiting;
   {
     const MutexLock lock(requests_lock_);
-    requests_.erase(request.id);  // INTERRUPT itself has no answer
-    if (const auto found = requests_.find(request.interrupted); found != requests_.end()) {
+    requests_.erase(unique);  // INTERRUPT itself has no answer
+    auto found = requests_.find(request.interrupted.value | protocol::kUniqueResend);
+    if (found == requests_.end()) {
+      found = requests_.find(request.interrupted.value);
+    }
+    if (found != requests_.end()) {
       waiting = found->second.lock();
     }
   }
@@ -176,13 +181,12 @@ void Core::interrupt(const InterruptRequest& request) {
   protocol::OutHeader header{};
   header.len = sizeof header;
   header.error = -EAGAIN;
-  header.unique = request.id.value;
+  header.unique = unique;
   const std::array<iovec, 1> parts{{{&header, sizeof header}}};
-  static_cast<void>(transport_->reply(request.id, parts));
+  static_cast<void>(transport_->reply({unique}, parts));
 }
 
 void Core::forget(const ForgetRequest& request) {
-  answered(request.id);  // FORGET has no answer
   for (const ForgetItem& item : request.items) {
     if (lookups_.remove(item.node, item.nlookup)) {
       filesystem_.forget(item.node);

@@ -60,11 +60,12 @@ class Core : public std::enable_shared_from_this<Core> {
   [[nodiscard]] ConnectionImpl& connection() { return *connection_; }
   void log(LogLevel level, const std::string& text) const { options_.log(level, text); }
   /// The request is answered; an INTERRUPT that names it comes too late from now on.
-  void answered(RequestId id) DMMAP_EXCLUDES(requests_lock_);
+  void answered(std::uint64_t unique) DMMAP_EXCLUDES(requests_lock_);
   /// Takes back a lookup that the kernel didn't take.
   void lookup_not_taken(NodeId node);
 
-  void interrupt(const InterruptRequest& request) DMMAP_EXCLUDES(requests_lock_);
+  /// `unique` is INTERRUPT's own.
+  void interrupt(std::uint64_t unique, const InterruptRequest& request) DMMAP_EXCLUDES(requests_lock_);
   void forget(const ForgetRequest& request);
   void release_buffer(Buffer buffer) { buffers_.put(std::move(buffer)); }
 
@@ -86,7 +87,8 @@ class Core : public std::enable_shared_from_this<Core> {
   std::atomic<bool> draining_{false};
 
   Mutex requests_lock_;
-  std::unordered_map<RequestId, std::weak_ptr<detail::PendingRequest>> requests_ DMMAP_GUARDED_BY(requests_lock_);
+  // By their names as they came: a request that is sent again and its first copy are two.
+  std::unordered_map<std::uint64_t, std::weak_ptr<detail::PendingRequest>> requests_ DMMAP_GUARDED_BY(requests_lock_);
 
   Mutex state_lock_;
   std::condition_variable state_changed_;

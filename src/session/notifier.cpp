@@ -162,7 +162,6 @@ void ConnectionImpl::retrieve(NodeId node, std::uint64_t offset, std::uint32_t s
 }
 
 void ConnectionImpl::retrieved(const NotifyReplyRequest& request) {
-  core_.answered(request.id);  // it's an answer itself, and has none
   RetrieveCallback waiting;
   {
     const MutexLock lock(lock_);
@@ -185,7 +184,8 @@ Completion ConnectionImpl::inc_epoch() {
 }
 
 Completion ConnectionImpl::prune(std::vector<NodeId> nodes) {
-  return queue_if(Feature::notify_prune, NodeId{}, fmt::format("PRUNE {} nodes", nodes.size()),
+  std::string what = fmt::format("PRUNE {} nodes", nodes.size());
+  return queue_if(Feature::notify_prune, NodeId{}, std::move(what),
                   [nodes = std::move(nodes)] { return protocol::notify_prune(nodes); });
 }
 

@@ -1,5 +1,7 @@
 #include "session/notify_queue.h"
 
+#include "transport/thread.h"
+
 namespace dmmap::session {
 
 void NotifyQueue::post(NodeId key, Job job) {
@@ -11,7 +13,7 @@ void NotifyQueue::post(NodeId key, Job job) {
       if (!strand.running && strand.jobs.size() == 1) {
         ready_.push_back(key);
         if (ready_.size() > idle_ && threads_.size() < kMaxThreads) {
-          threads_.emplace_back([this] { work(); });
+          threads_.push_back(start_thread("dmmap-notify", [this] { work(); }));
         }
         changed_.notify_one();
       }

@@ -60,18 +60,20 @@ void serve(const Pending& pending, const Envelope& envelope) {
 
 void handle_forget(const Pending& pending, const Envelope& envelope) {
   if (const auto request = decode_or_refuse<ForgetRequest>(pending, envelope)) {
+    pending->core().answered(pending->unique());  // it has no answer
     pending->core().forget(*request);
   }
 }
 
 void handle_interrupt(const Pending& pending, const Envelope& envelope) {
   if (const auto request = decode_or_refuse<InterruptRequest>(pending, envelope)) {
-    pending->core().interrupt(*request);
+    pending->core().interrupt(pending->unique(), *request);
   }
 }
 
 void handle_notify_reply(const Pending& pending, const Envelope& envelope) {
   if (const auto request = decode_or_refuse<NotifyReplyRequest>(pending, envelope)) {
+    pending->core().answered(pending->unique());  // it's an answer itself
     pending->core().connection().retrieved(*request);
   }
 }

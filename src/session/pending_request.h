@@ -32,10 +32,12 @@ class PendingRequest {
   [[nodiscard]] std::span<const std::byte> message() const { return message_; }
   [[nodiscard]] session::Core& core() const { return *core_; }
   [[nodiscard]] const protocol::ReplyLimits& limits() const { return limits_; }
-  void identify(RequestId id, const protocol::ReplyLimits& limits) {
-    id_ = id;
+  /// `unique` is the request's name as it came, resend bit included: the answer must carry it so.
+  void identify(std::uint64_t unique, const protocol::ReplyLimits& limits) {
+    unique_ = unique;
     limits_ = limits;
   }
+  [[nodiscard]] std::uint64_t unique() const { return unique_; }
   void limit(std::uint32_t size) { limits_.size = size; }
 
   /// Sends the answer. `text` makes the trace's line, when there is one.
@@ -59,7 +61,7 @@ class PendingRequest {
   std::array<std::byte, kInline> inline_;  // NOLINT(*-member-init): filled as far as it's used
   session::Buffer buffer_;
   std::span<const std::byte> message_;
-  RequestId id_;
+  std::uint64_t unique_ = 0;
   protocol::ReplyLimits limits_;
   const std::chrono::steady_clock::time_point arrived_ = std::chrono::steady_clock::now();
 

@@ -14,6 +14,7 @@
 #include "session/signals.h"
 #include "transport/dev_fuse.h"
 #include "transport/mount.h"
+#include "transport/thread.h"
 #include "transport/watcher.h"
 
 namespace dmmap {
@@ -72,7 +73,7 @@ class Session::Impl {
       return begun;
     }
     core_->start();
-    supervisor_ = std::thread([this] { supervise(); });
+    supervisor_ = start_thread("dmmap-session", [this] { supervise(); });
     return {};
   }
 

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <cerrno>
 
+#include "transport/thread.h"
+
 namespace dmmap::session {
 
 namespace {
@@ -37,8 +39,8 @@ Result<std::unique_ptr<SignalWatch>> SignalWatch::create(std::function<void()> o
   if (!signal_pipe.compare_exchange_strong(none, ends[1])) {
     return fail(EBUSY, "another session of this process waits for signals already");
   }
-  watch->thread_ = std::thread(
-      [raw = watch.get(), stop = std::move(on_stop), hangup = std::move(on_hangup)] { raw->run(stop, hangup); });
+  watch->thread_ = start_thread("dmmap-signals", [raw = watch.get(), stop = std::move(on_stop),
+                                                  hangup = std::move(on_hangup)] { raw->run(stop, hangup); });
   for (std::size_t i = 0; i < kSignals.size(); ++i) {
     struct sigaction action {};
     action.sa_handler = &note_signal;

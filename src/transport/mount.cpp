@@ -155,7 +155,7 @@ bool abort_connection(std::uint32_t connection) noexcept {
     connection /= 10;
   } while (connection != 0);
   std::size_t end = std::strlen(kConnections);
-  std::memcpy(path, kConnections, end);
+  std::memcpy(path, kConnections, end);  // NOLINT(bugprone-not-null-terminated-result): more follows
   path[end++] = '/';
   while (count > 0) {
     path[end++] = digits[--count];

@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "transport/mount.h"
+#include "transport/thread.h"
 #include "transport/thread_safety.h"
 #include "transport/unique_fd.h"
 
@@ -200,7 +201,7 @@ bool still_mounted(const Message& what) noexcept {
 /// The thread that holds the socket. Invariant: no other file table has it.
 class Watcher::Guard {
  public:
-  Guard() : thread_([this] { run(); }) {}
+  Guard() : thread_(start_thread("dmmap-guard", [this] { run(); })) {}
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;
   ~Guard() {

@@ -14,6 +14,7 @@
 #include <mutex>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "mount/mounted.h"
 #include "support/mounts.h"
@@ -48,7 +49,12 @@ class CachedFile : public Filesystem {
   void open(const OpenRequest& /*request*/, Reply<Opened> reply) override { reply.ok({.keep_cache = true}); }
   void read(const ReadRequest& request, Reply<Data> reply) override {
     ++reads_;
+    resent_ += request.resent ? 1 : 0;
     const std::lock_guard lock(lock_);
+    if (keep_reads_) {
+      kept_.push_back(std::move(reply));
+      return;
+    }
     reply.ok({std::span(bytes_).subspan(request.offset, std::min<std::size_t>(request.size, kSize - request.offset))});
   }
   void write(const WriteRequest& request, Reply<Written> reply) override {
@@ -63,6 +69,15 @@ class CachedFile : public Filesystem {
       once();
     }
     reply.ok({static_cast<std::uint32_t>(request.data.size())});
+  }
+
+  std::size_t kept() {
+    const std::lock_guard lock(lock_);
+    return kept_.size();
+  }
+  Delivery answer_kept(std::size_t index) {
+    const std::lock_guard lock(lock_);
+    return kept_.at(index).ok({std::span(bytes_).first(4096)});
   }
 
   static Attributes attributes(NodeId node) {
@@ -82,6 +97,9 @@ class CachedFile : public Filesystem {
   std::atomic<int> lookups_{0};
   std::atomic<int> forgotten_{0};
   std::atomic<bool> gone_{false};
+  std::atomic<int> resent_{0};
+  bool keep_reads_ = false;
+  std::vector<Reply<Data>> kept_;
 };
 
 std::vector<std::byte> bytes_of(std::string_view text) {
@@ -178,6 +196,26 @@ TEST_F(NotifyTest, ANameRemovedIsGone) {
   struct stat status {};
   EXPECT_EQ(::stat((*mount_ / "f").c_str(), &status), -1);
   EXPECT_EQ(errno, ENOENT);
+}
+
+// RESEND has the kernel send the unanswered READ again; the client gets the second copy's answer, and only that one.
+TEST_F(NotifyTest, ARequestSentAgainIsAnsweredOnce) {
+  if (!file_.connection_->capabilities().has(Feature::resend)) {
+    DMMAP_NEEDS(std::string(file_.connection_->capabilities().why_not(Feature::resend)));
+  }
+  file_.keep_reads_ = true;
+  std::thread client([&] {
+    char byte = 'x';
+    EXPECT_EQ(::pread(fd_.get(), &byte, 1, 0), 1);
+    EXPECT_EQ(byte, 0);
+  });
+  ASSERT_TRUE(wait_until([&] { return file_.kept() == 1; }, std::chrono::seconds(10)));
+  ASSERT_TRUE(notifier().resend().wait());
+  ASSERT_TRUE(wait_until([&] { return file_.kept() == 2; }, std::chrono::seconds(10)));
+  EXPECT_EQ(file_.answer_kept(0), Delivery::gone);
+  EXPECT_EQ(file_.answer_kept(1), Delivery::taken);
+  client.join();
+  EXPECT_EQ(file_.resent_.load(), 1);
 }
 
 TEST_F(NotifyTest, WhatTheKernelHasntFailsByName) {

@@ -63,7 +63,7 @@ Audio siren(unsigned rate, double length) {
 }
 
 Path saved(const SoundServer& server, const std::string& name, const Audio& audio) {
-  const Path file = server.directory() / name;
+  Path file = server.directory() / name;
   EXPECT_TRUE(write_wav(file, with_silence_after(audio, 1)));
   return file;
 }
@@ -74,7 +74,7 @@ Path saved_for_sox(const SoundServer& server, Audio audio) {
   constexpr std::size_t kChunk = 4096;
   const std::size_t frames = (audio.frames() + audio.rate + kChunk - 1) / kChunk * kChunk;
   audio.samples.resize(frames * audio.channels);
-  const Path file = server.directory() / "original.wav";
+  Path file = server.directory() / "original.wav";
   EXPECT_TRUE(write_wav(file, audio));
   return file;
 }

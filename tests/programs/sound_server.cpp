@@ -59,7 +59,8 @@ Audio SoundServer::finish() {
 bool maps(pid_t pid, const std::filesystem::path& file) {
   std::ifstream mappings("/proc/" + std::to_string(pid) + "/maps");
   for (std::string line; std::getline(mappings, line);) {
-    if (line.ends_with(" " + file.string())) {
+    // Each open is an inode of its own, and when the next program opens the path, its name there belongs to that one.
+    if (line.ends_with(" " + file.string()) || line.ends_with(" " + file.string() + " (deleted)")) {
       return true;
     }
   }

@@ -53,7 +53,9 @@ VALID = {
     "symlink": message(6, NAME + b"../target\0"),
     "mknod": message(8, struct.pack("<IIII", 0o20600, 0x0E03, 0o22, 0) + NAME),
     "mkdir": message(9, struct.pack("<II", 0o755, 0o22) + NAME),
-    "mkdir-with-labels": message(9, struct.pack("<II", 0o755, 0o22) + NAME + b"\x10\0\0\0\x20\0\0\0\1\0\0\0\1\0\0\0", extlen=2),
+    "mkdir-with-groups": message(
+        9, struct.pack("<II", 0o755, 0o22) + NAME + struct.pack("<IIII", 16, 32, 1, 1000), extlen=2
+    ),
     "unlink": message(10, NAME),
     "rmdir": message(11, NAME),
     "rename": message(12, struct.pack("<Q", 8) + NAME + b"other\0"),

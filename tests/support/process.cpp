@@ -71,6 +71,10 @@ struct Prepared {
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  // What a shell in the background has told the test to ignore isn't meant for the child.
+  for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE}) {
+    ::signal(number, SIG_DFL);
+  }
   if (prepared.user) {
     const auto group = static_cast<gid_t>(*prepared.user);
     if (::setgroups(0, nullptr) != 0 || ::setresgid(group, group, group) != 0 ||

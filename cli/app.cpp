@@ -1,0 +1,31 @@
+#include "cli/app.h"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <ostream>
+
+#include "cli/probe_command.h"
+#include "cli/sound_command.h"
+
+namespace dmmap::cli {
+
+int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
+  CLI::App app("FUSE servers that decide what every mmap() of their files maps", "dmmap");
+  app.set_version_flag("--version", "dmmap " DMMAP_VERSION);
+  app.require_subcommand(1);
+  int status = 0;
+  add_probe_command(app, out, err, status);
+  add_sound_command(app, out, err, status);
+  // CLI11 takes them from the back.
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+  try {
+    app.parse(reversed);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error, out, err);
+    return code == 0 ? 0 : 2;
+  }
+  return status;
+}
+
+}  // namespace dmmap::cli

@@ -1,0 +1,210 @@
+#include "cli/sound_command.h"
+
+#include <dmmap/session.h>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <ostream>
+#include <string>
+
+#include "servers/daemon/daemon_log.h"
+#include "servers/daemon/readiness.h"
+#include "servers/sound/engine.h"
+#include "servers/sound/sound_filesystem.h"
+
+namespace dmmap::cli {
+
+namespace {
+
+constexpr const char* kName = "dmmap sound";
+constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+
+struct Settings {
+  std::string mountpoint;
+  std::string sink = "null";
+  std::string rate = "auto";
+  std::string channels = "auto";
+  std::string log_file;
+  std::string trace;
+  bool detached = false;
+  bool is_private = false;
+};
+
+constexpr const char* kFooter = R"(Signals: SIGINT and SIGTERM end it; SIGHUP makes what the sink has safe on disk.
+
+A program that insists on /dev/dsp finds it by a symbolic link: ln -s MOUNTPOINT/dsp /dev/dsp)";
+
+// "auto" is nothing; other than a number from `lowest` to `highest` is an error.
+Result<std::optional<unsigned>> number_or_auto(const std::string& option, const std::string& text, unsigned lowest,
+                                               unsigned highest) {
+  if (text == "auto") {
+    return std::optional<unsigned>();
+  }
+  unsigned value = 0;
+  const char* const end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, value);
+  if (parsed.ec != std::errc() || parsed.ptr != end || value < lowest || value > highest) {
+    return fail(EINVAL, fmt::format("{} has to be auto or {} to {}, not '{}'", option, lowest, highest, text));
+  }
+  return std::optional(value);
+}
+
+// A file that is named relative to the present directory, in a way that stays right when that changes.
+std::string absolute(const std::string& file) {
+  std::error_code ignored;
+  const auto path = std::filesystem::absolute(file, ignored);
+  return ignored ? file : path.string();
+}
+
+using Trace = std::function<void(const std::string&)>;
+
+// "-" is stderr.
+Result<Trace> open_trace(const std::string& where, std::ostream& err) {
+  if (where.empty()) {
+    return Trace();
+  }
+  auto file = std::make_shared<std::ofstream>();
+  if (where != "-") {
+    file->open(where, std::ios::app);
+    if (!*file) {
+      return fail_errno(errno, fmt::format("can't write the trace {}", where));
+    }
+  }
+  std::ostream& out = where == "-" ? err : *file;
+  return [file, &out, lock = std::make_shared<std::mutex>()](const std::string& line) {
+    const std::lock_guard guard(*lock);
+    out << line << std::endl;
+  };
+}
+
+// What all of it is checked to be before anything is mounted or a process detached.
+struct Checked {
+  sound::SinkChoice sink;
+  sound::MixFormat format;
+  LogSink log;
+  Trace trace;
+};
+
+Result<Checked> check(const Settings& settings, std::ostream& err) {
+  Checked checked;
+  const auto rate = number_or_auto("--rate", settings.rate, sound::kLowestRate, 192'000);
+  const auto channels = number_or_auto("--channels", settings.channels, 1, sound::kMostChannels);
+  if (!rate || !channels) {
+    return tl::unexpected(!rate ? rate.error() : channels.error());
+  }
+  checked.format = {*rate, *channels};
+  const auto sink = sound::parse_sink(settings.sink);
+  if (!sink) {
+    return tl::unexpected(sink.error());
+  }
+  checked.sink = *sink;
+  if (settings.detached && settings.trace == "-") {
+    return fail(EINVAL, "--daemon has no stderr: say --trace=FILE");
+  }
+  auto trace = open_trace(settings.trace, err);
+  if (!trace) {
+    return tl::unexpected(trace.error());
+  }
+  checked.trace = std::move(*trace);
+  if (!settings.log_file.empty()) {
+    auto log = daemon::log_to_file(kName, absolute(settings.log_file));
+    if (!log) {
+      return tl::unexpected(log.error());
+    }
+    checked.log = std::move(*log);
+  } else {
+    checked.log = settings.detached ? daemon::log_to_syslog(kName) : daemon::log_to_stream(kName, err);
+  }
+  return checked;
+}
+
+// Serves until it's told to end.
+Result<void> serve(const Settings& settings, const Checked& checked, daemon::Readiness& readiness) {
+  auto sink = sound::open_sink(checked.sink);
+  if (!sink) {
+    return tl::unexpected(sink.error());
+  }
+  const sound::MachineClock clock;
+  sound::Engine engine(clock, std::make_unique<sound::Mixer>(std::move(*sink), checked.format, checked.log));
+  sound::SoundFilesystem filesystem(clock, engine, checked.log);
+  SessionOptions options;
+  options.mount.mountpoint = settings.mountpoint;
+  options.mount.source = "dmmap-sound";
+  options.mount.allow_other = ::geteuid() == 0 && !settings.is_private;
+  options.log = checked.log;
+  options.trace = checked.trace;
+  auto session = Session::mount(filesystem, std::move(options));
+  if (!session) {
+    return tl::unexpected(session.error());
+  }
+  engine.start();
+  readiness.ready(fmt::format("{}: ready at {} (sink {})", kName, session->mountpoint(), settings.sink));
+  auto ended = session->wait_or_signal([&engine] { engine.sync(); });
+  daemon::Readiness::stopping();
+  engine.stop();
+  if (ended && engine.failed()) {
+    return fail(EIO, "the sink hasn't got everything; the log says why");
+  }
+  return ended;
+}
+
+int run_sound(const Settings& settings, std::ostream& out, std::ostream& err) {
+  const auto complain = [&err](const std::string& message) { err << kName << ": " << message << std::endl; };
+  const auto checked = check(settings, err);
+  if (!checked) {
+    complain(checked.error().message);
+    return kUsage;
+  }
+  daemon::Readiness readiness(out);
+  if (settings.detached) {
+    const auto status = readiness.detach(err);
+    if (!status) {
+      complain(status.error().message);
+      return kFailed;
+    }
+    if (*status) {
+      return **status;
+    }
+  }
+  const auto served = serve(settings, *checked, readiness);
+  if (served) {
+    return 0;
+  }
+  if (!readiness.failed(fmt::format("{}: {}", kName, served.error().message))) {
+    checked->log(LogLevel::error, served.error().message);
+  }
+  return kFailed;
+}
+
+}  // namespace
+
+void add_sound_command(CLI::App& app, std::ostream& out, std::ostream& err, int& status) {
+  CLI::App* command =
+      app.add_subcommand("sound", "Serve MOUNTPOINT/dsp, a sound device that programs write to or mmap");
+  const auto settings = std::make_shared<Settings>();
+  command->add_option("mountpoint", settings->mountpoint, "an existing directory")->required();
+  command->add_option("--sink", settings->sink, "where what is played goes: wav:FILE or null")->capture_default_str();
+  command->add_option("--rate", settings->rate, "the sink's rate in Hz; auto: that of the first stream that plays")
+      ->capture_default_str();
+  command
+      ->add_option("--channels", settings->channels,
+                   "the sink's channels, 1 or 2; auto: as the first stream that plays")
+      ->capture_default_str();
+  command->add_flag("--daemon", settings->detached, "detach when ready; the log goes to syslog, or to --log");
+  command->add_option("--log", settings->log_file, "log to this file");
+  command->add_flag("--trace{-}", settings->trace,
+                    "print each request and its answer to stderr, or with --trace=FILE to a file");
+  command->add_flag("--private", settings->is_private, "for this user only, which is so anyhow unless it's root");
+  command->footer(kFooter);
+  command->callback([&out, &err, &status, settings] { status = run_sound(*settings, out, err); });
+}
+
+}  // namespace dmmap::cli

@@ -1,0 +1,106 @@
+// DspStream: one open /dev/dsp, as its clients' system calls find it.
+//
+// Promises: a write, a SNDCTL_DSP_SYNC or a close that waits is answered when the engine has played enough, and at once
+// when the client gets a signal. Nobody is called, and nothing answered, while the stream's lock is held.
+//
+// Thread safety: every call, from any thread: those of the session, and the engine's.
+#pragma once
+
+#include <dmmap/device.h>
+#include <dmmap/log.h>
+
+#include <atomic>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "servers/sound/dsp_ioctls.h"
+#include "servers/sound/engine.h"
+#include "servers/sound/playback_stream.h"
+
+namespace dmmap::sound {
+
+/// Who opened a stream, and what it's called in the log.
+struct StreamIdentity {
+  std::uint64_t number = 0;
+  std::string program;  ///< "mplayer[1234]"
+};
+
+class DspStream final : public Stream, public Source {
+ public:
+  /// `mappable`: the client opened it so that it could map it. `mmap_here`: this mount can share memory at all.
+  DspStream(StreamIdentity identity, std::shared_ptr<Region> region, bool mappable, bool mmap_here, const Clock& clock,
+            Engine& engine, LogSink log);
+
+  Result<Grant> map(const MapRequest& request) override;
+  void read(const ReadRequest& request, Reply<Data> reply) override;
+  void write(const WriteRequest& request, Reply<Written> reply) override;
+  void ioctl(const IoctlRequest& request, Reply<IoctlDone> reply) override;
+  std::uint32_t poll(std::uint32_t events) override;
+  void flush(const FlushRequest& request, Reply<Done> reply) override;
+  void released() override;
+
+  void advance() override;
+  [[nodiscard]] std::optional<Time> deadline() const override;
+  [[nodiscard]] std::vector<Chunk> take() override;
+  [[nodiscard]] bool finished() const override;
+
+ private:
+  // A write of which a part hasn't been taken yet.
+  struct WaitingWrite {
+    std::uint64_t id = 0;
+    Reply<Written> reply;
+    std::span<const std::byte> data;
+    std::size_t taken = 0;
+  };
+  // A SNDCTL_DSP_SYNC or a close(2) that waits until all has been played.
+  struct WaitingDrain {
+    std::uint64_t id = 0;
+    std::optional<Reply<IoctlDone>> sync;
+    std::optional<Reply<Done>> close;
+  };
+  // What is to be done when the lock has been let go of.
+  struct Outcome {
+    std::vector<WaitingWrite> written;
+    std::vector<WaitingDrain> drained;
+    std::vector<std::pair<LogLevel, std::string>> lines;
+    bool wake = false;
+    bool kick = false;
+  };
+
+  class Turn;
+  void settle(Time now, Outcome& outcome);
+  void carry_out(Outcome outcome);
+  void wait_for_drain(WaitingDrain waiting);
+  void interrupted(std::uint64_t id);
+  /// What the log is to say.
+  void note(Outcome& outcome);
+
+  const StreamIdentity identity_;
+  const std::shared_ptr<Region> region_;
+  const bool mappable_;
+  const bool mmap_here_;
+  const Clock& clock_;
+  Engine& engine_;
+  const LogSink log_;
+  std::atomic<std::uint64_t> next_id_{1};
+
+  mutable std::mutex lock_;  // guards what follows
+  PlaybackStream core_;
+  std::deque<WaitingWrite> writes_;
+  std::vector<WaitingDrain> drains_;
+  std::optional<Time> deadline_seen_;  // what the engine was last told of
+  Time latest_{};                      // time as the stream has seen it; it doesn't go back
+  std::string described_;              // the last line about what is played
+  std::string heard_through_;
+  bool slip_noted_ = false;
+  bool summed_up_ = false;
+  bool nonblock_ = false;
+  bool poller_waits_ = false;
+  bool close_interrupted_ = false;
+  bool released_ = false;
+};
+
+}  // namespace dmmap::sound

@@ -1,0 +1,56 @@
+// Sink: where the mix goes.
+//
+// Promises: gets frame after frame, only while something is playing, from one thread. What it can't take it drops and
+// says so in the Result; the caller goes on. Thread safety: one thread at a time.
+#pragma once
+
+#include <dmmap/error.h>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace dmmap::sound {
+
+struct SinkFormat {
+  unsigned rate = 48000;
+  unsigned channels = 2;
+  bool operator==(const SinkFormat&) const = default;
+};
+
+class Sink {
+ public:
+  Sink() = default;
+  Sink(const Sink&) = delete;
+  Sink& operator=(const Sink&) = delete;
+  virtual ~Sink() = default;
+
+  /// Once, before the first frame. Errors: the sink can't have this format.
+  virtual Result<void> start(const SinkFormat& format) = 0;
+  /// Takes `samples`, full scale being 1.0, the channels of a frame side by side.
+  virtual Result<void> write(std::span<const float> samples) = 0;
+  /// Makes what was written safe and readable by others.
+  virtual Result<void> sync() = 0;
+};
+
+/// Drops everything.
+class NullSink final : public Sink {
+ public:
+  Result<void> start(const SinkFormat& /*format*/) override { return {}; }
+  Result<void> write(std::span<const float> /*samples*/) override { return {}; }
+  Result<void> sync() override { return {}; }
+};
+
+/// Which sink is to be opened.
+struct SinkChoice {
+  std::string file;  ///< the WAV file; empty: no file, and what is played is dropped
+};
+
+/// What `spec` says: "null" or "wav:FILE". Errors: EINVAL for anything else.
+[[nodiscard]] Result<SinkChoice> parse_sink(std::string_view spec);
+
+/// Errors: what the system says of the file.
+[[nodiscard]] Result<std::unique_ptr<Sink>> open_sink(const SinkChoice& choice);
+
+}  // namespace dmmap::sound

@@ -1,0 +1,110 @@
+#include "servers/sound/wav_sink.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sndfile.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace dmmap::sound {
+
+namespace {
+
+// RIFF counts bytes in 32 bits; the header takes less than a page.
+constexpr std::uint64_t kMostBytes = (std::uint64_t{1} << 32) - 4096;
+
+}  // namespace
+
+void WavSink::Close::operator()(sf_private_tag* file) const {
+  sf_close(file);
+}
+
+Result<std::unique_ptr<WavSink>> WavSink::create(std::string file) {
+  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (fd < 0) {
+    const int code = errno;
+    return fail_errno(code, fmt::format("can't write the sink's file {}", file));
+  }
+  return std::unique_ptr<WavSink>(new WavSink(std::move(file), fd));
+}
+
+WavSink::~WavSink() {
+  if (!file_ && !broken_) {
+    static_cast<void>(start({}));  // so that a silent day leaves a file that can be opened, too
+  }
+  if (file_ && !broken_) {
+    update_header();
+  }
+  file_.reset();
+  ::close(fd_);
+}
+
+Result<void> WavSink::start(const SinkFormat& format) {
+  format_ = format;
+  SF_INFO info{};
+  info.samplerate = static_cast<int>(format.rate);
+  info.channels = static_cast<int>(format.channels);
+  info.format = SF_FORMAT_WAV | SF_FORMAT_PCM_16;
+  file_.reset(sf_open_fd(fd_, SFM_WRITE, &info, SF_FALSE));
+  if (!file_) {
+    return tl::unexpected(broken(sf_strerror(nullptr)));
+  }
+  return {};
+}
+
+Result<void> WavSink::write(std::span<const float> samples) {
+  if (broken_ || samples.empty()) {
+    return {};
+  }
+  samples_.resize(samples.size());
+  std::transform(samples.begin(), samples.end(), samples_.begin(), to_s16);
+  const std::uint64_t bytes = samples_.size() * sizeof samples_[0];
+  if (bytes_ + bytes > kMostBytes) {
+    return tl::unexpected(broken("a WAV file can't be longer than 4 GiB"));
+  }
+  errno = 0;
+  const sf_count_t frames = static_cast<sf_count_t>(samples_.size() / format_.channels);
+  const sf_count_t written = sf_writef_short(file_.get(), samples_.data(), frames);
+  bytes_ += static_cast<std::uint64_t>(std::max<sf_count_t>(written, 0)) * format_.channels * sizeof samples_[0];
+  if (written != frames) {
+    const int code = errno;
+    return tl::unexpected(broken(code != 0 ? std::strerror(code) : sf_strerror(file_.get())));
+  }
+  // A quarter of a second.
+  if (bytes_ - bytes_in_header_ >= std::uint64_t{format_.rate} * format_.channels * sizeof samples_[0] / 4) {
+    update_header();
+  }
+  return {};
+}
+
+Result<void> WavSink::sync() {
+  if (!file_ || broken_) {
+    return {};
+  }
+  update_header();
+  if (::fsync(fd_) != 0 && errno != EINVAL) {  // EINVAL: a special file, which has nothing to sync
+    const int code = errno;
+    return fail_errno(code, fmt::format("can't sync {}", name_));
+  }
+  return {};
+}
+
+Error WavSink::broken(const std::string& why) {
+  if (file_) {
+    update_header();
+  }
+  broken_ = true;
+  return {EIO, fmt::format("{}: {}; it has what was played so far, and the rest isn't recorded. Make room and start "
+                           "again, into another file",
+                           name_, why)};
+}
+
+void WavSink::update_header() {
+  sf_command(file_.get(), SFC_UPDATE_HEADER_NOW, nullptr, 0);
+  bytes_in_header_ = bytes_;
+}
+
+}  // namespace dmmap::sound

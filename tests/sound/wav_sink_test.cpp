@@ -1,0 +1,123 @@
+#include "servers/sound/wav_sink.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+
+#include "servers/sound/sink.h"
+#include "sound/support.h"
+#include "support/audio_compare.h"
+#include "support/temporary_directory.h"
+
+namespace dmmap::sound::testing {
+namespace {
+
+using dmmap::testing::read_audio;
+using dmmap::testing::TemporaryDirectory;
+
+std::vector<float> floats(const std::vector<std::int16_t>& samples) {
+  std::vector<float> made;
+  append_samples(Encoding::s16_le, bytes_of(samples), made);
+  return made;
+}
+
+TEST(Sink, SaysWhatItCanNotBe) {
+  for (const std::string bad : {"", "wav", "wav:", "mp3:file", "NULL", "pulse"}) {
+    const auto choice = parse_sink(bad);
+    ASSERT_FALSE(choice) << bad;
+    EXPECT_EQ(choice.error().code, EINVAL);
+    EXPECT_NE(choice.error().message.find("wav:FILE"), std::string::npos);
+  }
+  EXPECT_TRUE(parse_sink("null")->file.empty());
+  EXPECT_EQ(parse_sink("wav:a:b")->file, "a:b");
+  const auto missing = open_sink({"/no/such/folder/x.wav"});
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, ENOENT);
+}
+
+class WavSinkTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<WavSink> create() {
+    auto sink = WavSink::create(file);
+    EXPECT_TRUE(sink) << sink.error().message;
+    return std::move(*sink);
+  }
+  TemporaryDirectory directory;
+  std::string file = directory / "out.wav";
+};
+
+TEST_F(WavSinkTest, HasEverySample) {
+  const auto sound = noise(44100, 1);
+  const auto samples = floats(sound);
+  {
+    const auto sink = create();
+    ASSERT_TRUE(sink->start({44100, 2}));
+    ASSERT_TRUE(sink->write(std::span<const float>(samples).first(10'000)));
+    ASSERT_TRUE(sink->write(std::span<const float>(samples).subspan(10'000)));
+  }
+  const auto audio = read_audio(file);
+  EXPECT_EQ(audio.rate, 44100U);
+  EXPECT_EQ(audio.channels, 2U);
+  EXPECT_EQ(audio.samples, sound);
+}
+
+TEST_F(WavSinkTest, CanBeReadWhileItGrows) {
+  const auto sink = create();
+  ASSERT_TRUE(sink->start({8000, 1}));
+  ASSERT_TRUE(sink->write(floats(noise(8000, 2))));
+  EXPECT_GE(read_audio(file).samples.size(), 6000U) << "all but the last quarter of a second";
+  ASSERT_TRUE(sink->write(floats(noise(100, 3))));
+  ASSERT_TRUE(sink->sync());
+  EXPECT_EQ(read_audio(file).samples.size(), 8100U);
+}
+
+TEST_F(WavSinkTest, IsAFileThoughNothingWasPlayed) {
+  create().reset();
+  const auto audio = read_audio(file);
+  EXPECT_EQ(audio.rate, 48000U);
+  EXPECT_EQ(audio.channels, 2U);
+  EXPECT_TRUE(audio.samples.empty());
+}
+
+// A file that may not grow beyond a limit fails as a full disk does, in the middle of a block.
+TEST_F(WavSinkTest, AFullDiskKeepsWhatItHas) {
+  const auto before = ::signal(SIGXFSZ, SIG_IGN);
+  rlimit old{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old), 0);
+  const auto sound = noise(50'000, 4);
+  const auto samples = floats(sound);
+  {
+    const auto sink = create();
+    ASSERT_TRUE(sink->start({8000, 1}));
+    ASSERT_TRUE(sink->write(std::span<const float>(samples).first(20'000)));
+    const rlimit limit{50'001, old.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+    const auto full = sink->write(std::span<const float>(samples).subspan(20'000));
+    ASSERT_FALSE(full);
+    EXPECT_NE(full.error().message.find("File too large"), std::string::npos) << full.error().message;
+    EXPECT_NE(full.error().message.find("Make room"), std::string::npos);
+    EXPECT_TRUE(sink->write(floats(sound))) << "it's said once; the rest is dropped";
+  }
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &old), 0);
+  ::signal(SIGXFSZ, before);
+  const auto audio = read_audio(file);
+  ASSERT_GE(audio.samples.size(), 20'000U);
+  ASSERT_LE(audio.samples.size(), 25'000U);
+  EXPECT_TRUE(std::equal(audio.samples.begin(), audio.samples.end(), sound.begin()));
+}
+
+TEST_F(WavSinkTest, ADeviceThatIsAlwaysFullIsAnError) {
+  auto sink = WavSink::create("/dev/full");
+  ASSERT_TRUE(sink);
+  auto outcome = (*sink)->start({8000, 1});
+  if (outcome) {
+    outcome = (*sink)->write(floats(noise(8000, 5)));
+  }
+  ASSERT_FALSE(outcome);
+}
+
+}  // namespace
+}  // namespace dmmap::sound::testing
