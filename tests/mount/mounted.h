@@ -62,6 +62,10 @@ class ClientMap {
 /// Opens, or says why not in errno's place as a negative number.
 [[nodiscard]] int open_file(const std::filesystem::path& path, int flags);
 
+/// fusermount3 opens /dev/fuse as the user who calls it. Where only root may, this process gets a device node of its
+/// own, made in `directory`, in a mount namespace of its own; nobody else sees it. False when that can't be had.
+[[nodiscard]] bool let_everyone_open_fuse(const std::filesystem::path& directory);
+
 /// Runs `body` in a forked child; returns its exit status, or minus the signal that ended it.
 int in_child(const std::function<int()>& body);
 

@@ -5,11 +5,14 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <csignal>
 #include <cstring>
+#include <fstream>
 #include <future>
 #include <mutex>
 #include <thread>
@@ -65,6 +68,11 @@ class CachedFile : public Filesystem {
       const std::lock_guard lock(lock_);
       std::copy(request.data.begin(), request.data.end(), bytes_.begin() + static_cast<std::ptrdiff_t>(request.offset));
     }
+    if (keep_writes_) {
+      const std::lock_guard lock(lock_);
+      kept_writes_.push_back(std::move(reply));
+      return;
+    }
     if (const auto once = std::exchange(during_write_, nullptr)) {
       once();
     }
@@ -100,6 +108,8 @@ class CachedFile : public Filesystem {
   std::atomic<int> resent_{0};
   bool keep_reads_ = false;
   std::vector<Reply<Data>> kept_;
+  bool keep_writes_ = false;
+  std::vector<Reply<Written>> kept_writes_;
 };
 
 std::vector<std::byte> bytes_of(std::string_view text) {
@@ -256,15 +266,75 @@ TEST_F(NotifyTest, AfterTheEndTheyFail) {
   EXPECT_EQ(connection.outstanding_lookups(), 0U);
 }
 
+// The server of the test below: its writeback is never answered, so its INVAL_INODE hangs in the kernel.
+[[noreturn]] void serve_and_hang(const std::filesystem::path& path, int ready, int go) {
+  CachedFile file;
+  file.keep_writes_ = true;
+  SessionOptions options;
+  options.mount.mountpoint = path.string();
+  auto session = Session::mount(file, std::move(options));
+  char byte = session ? 1 : 0;
+  static_cast<void>(!::write(ready, &byte, 1));
+  static_cast<void>(!::read(go, &byte, 1));
+  static_cast<void>(file.connection_->notifier().inval_inode(kFile, 0, 0).wait());
+  ::_exit(1);
+}
+
+TEST(KilledServerTest, AThreadThatHangsInANotificationDoesNotOutliveTheServer) {
+  DMMAP_NEEDS(needs::mounting());
+  const TemporaryDirectory directory;
+  std::array<int, 2> ready{};
+  std::array<int, 2> go{};
+  ASSERT_EQ(::pipe2(ready.data(), O_CLOEXEC) + ::pipe2(go.data(), O_CLOEXEC), 0);
+  const pid_t server = ::fork();
+  if (server == 0) {
+    serve_and_hang(directory.path(), ready[1], go[0]);
+  }
+  char byte = 0;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  ASSERT_EQ(byte, 1);
+  const auto connection = fuse_connection_of(directory.path());
+  ASSERT_TRUE(connection);
+  {
+    const UniqueFd fd(open_file(directory / "f", O_RDWR));
+    const ClientMap map(fd.get(), kSize, PROT_READ | PROT_WRITE, MAP_SHARED);
+    ASSERT_TRUE(map.ok());
+    map.bytes()[0] = 'd';
+    ASSERT_EQ(::write(go[1], "g", 1), 1);
+    const std::string waiting = "/sys/fs/fuse/connections/" + std::to_string(*connection) + "/waiting";
+    EXPECT_TRUE(wait_until(
+        [&] {
+          int count = 0;
+          std::ifstream(waiting) >> count;
+          return count > 0;
+        },
+        std::chrono::seconds(10)));
+    ::kill(server, SIGKILL);
+    int status = 0;
+    const bool died =
+        wait_until([&] { return ::waitpid(server, &status, WNOHANG) == server; }, std::chrono::seconds(10));
+    EXPECT_TRUE(died) << "a thread of the server hangs in the kernel";
+    if (!died) {
+      abort_connection(*connection);
+      ::waitpid(server, &status, 0);
+    }
+  }
+  EXPECT_TRUE(wait_until([&] { return !is_mounted(directory.path()); }, std::chrono::seconds(10)));
+  for (const int fd : {ready[0], ready[1], go[0], go[1]}) {
+    ::close(fd);
+  }
+}
+
 // Many threads notify while clients fault: all of it ends.
 TEST_F(NotifyTest, AStormOfThemEnds) {
-  const ClientMap map(fd_.get(), kSize, PROT_READ | PROT_WRITE, MAP_SHARED);
-  std::atomic<bool> stop{false};
-  std::thread client([&] {
-    for (std::size_t i = 0; !stop.load(); i = (i + 4099) % kSize) {
+  // In a process of its own: a store that waits for a writeback holds its process's memory map, which the server needs.
+  const pid_t client = ::fork();
+  if (client == 0) {
+    const ClientMap map(fd_.get(), kSize, PROT_READ | PROT_WRITE, MAP_SHARED);
+    for (std::size_t i = 0;; i = (i + 4099) % kSize) {
       map.bytes()[i] = static_cast<unsigned char>(i);
     }
-  });
+  }
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
@@ -285,8 +355,9 @@ TEST_F(NotifyTest, AStormOfThemEnds) {
   for (auto& thread : threads) {
     thread.join();
   }
-  stop = true;
-  client.join();
+  ::kill(client, SIGKILL);
+  int status = 0;
+  EXPECT_TRUE(wait_until([&] { return ::waitpid(client, &status, WNOHANG) == client; }, std::chrono::seconds(10)));
 }
 
 }  // namespace

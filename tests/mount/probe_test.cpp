@@ -34,6 +34,9 @@ TEST(ProbeTest, FindsWhatTheMachineHas) {
 
 TEST(ProbeTest, WithoutPrivilegeItSaysWhatIsMissing) {
   DMMAP_NEEDS(needs::passthrough());
+  DMMAP_NEEDS(needs::program("fusermount3"));
+  const TemporaryDirectory directory;
+  ASSERT_TRUE(let_everyone_open_fuse(directory.path()));
   EXPECT_EQ(in_child([] {
               if (::setgid(65534) != 0 || ::setuid(65534) != 0) {
                 return 10;
