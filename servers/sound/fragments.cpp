@@ -12,6 +12,7 @@ constexpr std::uint32_t kSmallest = 4;  // log2 of bytes
 constexpr std::uint32_t kLargest = 16;  // log2 of bytes
 constexpr std::uint32_t kAbsurd = 25;   // log2 of bytes: from here on Linux refuses
 constexpr std::uint32_t kFewest = 2;    // fragments in a ring
+constexpr std::uint32_t kMany = 32;     // fragments for who has no wish, as Linux has it
 constexpr std::uint32_t kUsual = 8;     // fragments in a ring
 constexpr std::uint64_t kASecond = 16;  // fragments in a second, at least
 
@@ -29,7 +30,7 @@ Result<void> FragmentChoice::set(std::uint32_t value) {
   const std::uint32_t size = std::min(1U << std::clamp(log2, kSmallest, kLargest), most_bytes);
   const auto most = static_cast<std::uint32_t>(region_bytes_ / size);
   const std::uint32_t count = value >> 16;
-  chosen_ = Fragments{size, count == 0 ? most : std::clamp(count, kFewest, most)};
+  chosen_ = Fragments{size, count == 0 ? std::min(kMany, most) : std::clamp(count, kFewest, most)};
   return {};
 }
 

@@ -6,11 +6,13 @@
 #include <sys/ioctl.h>
 #include <termios.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstring>
 #include <optional>
 #include <random>
+#include <span>
 
 #include "sound/support.h"
 
@@ -172,7 +174,8 @@ TEST_F(DspIoctls, GarbageNeverBreaksIt) {
     }
     const int value = some(2) == 0 ? static_cast<int>(random()) : static_cast<int>(some(64));
     std::vector<std::byte> input(some(3) == 0 ? some(9) : sizeof value);
-    std::memcpy(input.data(), &value, std::min(input.size(), sizeof value));
+    const auto bytes = std::as_bytes(std::span(&value, 1));
+    std::copy_n(bytes.begin(), std::min(input.size(), bytes.size()), input.begin());
     now += Nanoseconds(some(50'000'000));
     const IoctlAnswer answer = answer_ioctl(stream, {}, now, command, input);
     ASSERT_TRUE(answer.output.empty() || answer.output.size() == _IOC_SIZE(command)) << std::hex << command;

@@ -260,6 +260,7 @@ TEST(Engine, APausedStreamLeavesTheOtherAlone) {
 TEST(Engine, SixtyFourStreamsAreAllInTheMix) {
   Stage stage;
   constexpr std::size_t kStreams = 64;
+  std::vector<std::shared_ptr<TestSource>> sources;
   std::vector<std::unique_ptr<Writer>> writers;
   std::vector<int> sum(8000);
   for (std::size_t i = 0; i < kStreams; ++i) {
@@ -268,7 +269,8 @@ TEST(Engine, SixtyFourStreamsAreAllInTheMix) {
       sound[s] = static_cast<std::int16_t>(sound[s] / 64);
       sum[s] += sound[s];
     }
-    writers.push_back(std::make_unique<Writer>(*stage.add(), stage.clock, bytes_of(sound), kMono8000));
+    sources.push_back(stage.add());  // the engine lets go of one that has finished
+    writers.push_back(std::make_unique<Writer>(*sources.back(), stage.clock, bytes_of(sound), kMono8000));
   }
   stage.run_for(seconds(2), [&] {
     for (const auto& writer : writers) {
