@@ -27,8 +27,8 @@ class FragmentChoice {
   explicit FragmentChoice(std::uint64_t region_bytes) : region_bytes_(region_bytes) {}
 
   /// SNDCTL_DSP_SETFRAGMENT: the low 16 bits of `value` are the logarithm of the size, the high 16 bits the most
-  /// fragments there may be. Sizes are brought into 16 bytes to 64 KiB, counts into 2 to what fits; 0 is as many as
-  /// fit. Errors: EINVAL for a logarithm of 25 or more, and when the division was already chosen, as Linux has it
+  /// fragments there may be. Sizes are brought into 16 bytes to 64 KiB, counts into 2 to what fits; 0 is 32. Errors:
+  /// EINVAL for a logarithm of 25 or more, and when the division was already chosen, as Linux has it
   /// (sound/core/oss/pcm_oss.c).
   Result<void> set(std::uint32_t value);
 

@@ -137,17 +137,17 @@ class NotifyTest : public ::testing::Test {
 };
 
 TEST_F(NotifyTest, StoreIsSeenByMappings) {
-  const ClientMap map(fd_.get(), kSize, PROT_READ, MAP_SHARED);
-  ASSERT_TRUE(map.ok());
-  EXPECT_EQ(map.bytes()[10], 0);
+  RemoteMap map(*mount_ / "f", kSize);
+  EXPECT_EQ(map.load(10), 0);
   ASSERT_TRUE(notifier().store(kFile, 10, bytes_of("pushed")).wait());
-  EXPECT_EQ(map.bytes()[10], 'p');
+  EXPECT_EQ(map.load(10), 'p');
 }
 
 TEST_F(NotifyTest, RetrieveBringsWhatAClientStored) {
-  const ClientMap map(fd_.get(), kSize, PROT_READ | PROT_WRITE, MAP_SHARED);
-  ASSERT_TRUE(map.ok());
-  std::memcpy(const_cast<unsigned char*>(map.bytes()) + 100, "mine", 4);  // NOLINT(*-const-cast)
+  RemoteMap map(*mount_ / "f", kSize);
+  for (std::size_t i = 0; i < 4; ++i) {
+    map.store(100 + i, static_cast<unsigned char>("mine"[i]));
+  }
   std::promise<Result<std::vector<std::byte>>> got;
   notifier().retrieve(kFile, 96, 64, [&](auto result) { got.set_value(std::move(result)); });
   auto future = got.get_future();
@@ -160,20 +160,18 @@ TEST_F(NotifyTest, RetrieveBringsWhatAClientStored) {
 }
 
 TEST_F(NotifyTest, InvalInodeWritesBackUnmapsAndTheNextTouchAsksAgain) {
-  const ClientMap map(fd_.get(), kSize, PROT_READ | PROT_WRITE, MAP_SHARED);
-  ASSERT_TRUE(map.ok());
-  map.bytes()[0] = 'd';
+  RemoteMap map(*mount_ / "f", kSize);
+  map.store(0, 'd');
   const int reads = file_.reads_.load();
   ASSERT_TRUE(notifier().inval_inode(kFile, 0, 0).wait());
   EXPECT_GE(file_.writebacks_.load(), 1);
-  EXPECT_EQ(map.bytes()[0], 'd');
+  EXPECT_EQ(map.load(0), 'd');
   EXPECT_GT(file_.reads_.load(), reads);
 }
 
 // INVAL_INODE waits for the WRITE, in which more notifications are made: nothing waits for itself.
 TEST_F(NotifyTest, FromAHandlerTheyAreQueuedAndWaitingIsRefused) {
-  const ClientMap map(fd_.get(), kSize, PROT_READ | PROT_WRITE, MAP_SHARED);
-  ASSERT_TRUE(map.ok());
+  RemoteMap map(*mount_ / "f", kSize);
   std::promise<int> refusal;
   std::promise<Completion> later;
   file_.during_write_ = [&] {
@@ -182,11 +180,11 @@ TEST_F(NotifyTest, FromAHandlerTheyAreQueuedAndWaitingIsRefused) {
     refusal.set_value(waited ? 0 : waited.error().code);
     later.set_value(stored);
   };
-  map.bytes()[0] = 'd';
+  map.store(0, 'd');
   ASSERT_TRUE(notifier().inval_inode(kFile, 0, 4096).wait());
   EXPECT_EQ(refusal.get_future().get(), EDEADLK);
   EXPECT_TRUE(later.get_future().get().wait());
-  EXPECT_EQ(map.bytes()[8192], 'f');
+  EXPECT_EQ(map.load(8192), 'f');
 }
 
 TEST_F(NotifyTest, ANameTakenBackIsLookedUpAgain) {

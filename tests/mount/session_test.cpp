@@ -116,18 +116,18 @@ TEST_F(SessionTest, SignalsEndItAndHangupDoesNot) {
     auto session = Session::mount(devices_, at(directory_.path()));
     ASSERT_TRUE(session) << session.error().message;
     std::atomic<int> hangups{0};
+    struct sigaction harmless {};
+    harmless.sa_handler = [](int) {};
+    struct sigaction former {};
+    ::sigaction(SIGHUP, &harmless, &former);
     std::thread other([&] {
-      // The handlers are in place once SIGHUP doesn't kill; until then it is ignored here.
+      // The session's handlers are in place once a SIGHUP has reached it; until then it does nothing here.
       while (hangups.load() == 0) {
         ::kill(::getpid(), SIGHUP);
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
       }
       ::kill(::getpid(), number);
     });
-    struct sigaction harmless {};
-    harmless.sa_handler = [](int) {};
-    struct sigaction former {};
-    ::sigaction(SIGHUP, &harmless, &former);
     EXPECT_TRUE(session->wait_or_signal([&] { ++hangups; }));
     other.join();
     ::sigaction(SIGHUP, &former, nullptr);

@@ -25,9 +25,9 @@ TEST(Fragments, WhatIsImpossibleIsBroughtIntoBounds) {
     std::uint32_t value;
     Fragments expected;
   } cases[] = {
-      {0x00020000, {16, 2}},      {0x00000003, {16, kRegion / 16}}, {0x0001000a, {1024, 2}},
-      {0x7fff000c, {4096, 256}},  {0xffff0010, {65536, 16}},        {0x00020018, {65536, 2}},
-      {0x80000000, {16, 0x8000}}, {0x00000000, {16, kRegion / 16}}, {0x00040011, {65536, 4}},
+      {0x00020000, {16, 2}},      {0x00000003, {16, 32}},    {0x0001000a, {1024, 2}},
+      {0x7fff000c, {4096, 256}},  {0xffff0010, {65536, 16}}, {0x00020018, {65536, 2}},
+      {0x80000000, {16, 0x8000}}, {0x00000000, {16, 32}},    {0x00040011, {65536, 4}},
   };
   for (const auto& each : cases) {
     FragmentChoice choice(kRegion);

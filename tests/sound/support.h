@@ -88,8 +88,7 @@ class Stage {
   explicit Stage(MixFormat format = {});
   std::shared_ptr<TestSource> add(std::size_t region_bytes = std::size_t{1} << 20);
   /// Lets time pass. `at_each` is called whenever the engine has done something.
-  void run_for(
-      Nanoseconds time, const std::function<void()>& at_each = [] {});
+  void run_for(Nanoseconds time, const std::function<void()>& at_each = {});
   /// As run_for(), but the engine does nothing before the time is over, as if it had got no processor.
   void stall_for(Nanoseconds time);
 
