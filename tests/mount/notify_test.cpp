@@ -73,12 +73,21 @@ class CachedFile : public Filesystem {
       kept_writes_.push_back(std::move(reply));
       return;
     }
-    if (const auto once = std::exchange(during_write_, nullptr)) {
+    std::function<void()> once;
+    {
+      const std::lock_guard lock(lock_);
+      once = std::exchange(during_write_, nullptr);
+    }
+    if (once) {
       once();
     }
     reply.ok({static_cast<std::uint32_t>(request.data.size())});
   }
 
+  void set_during_write(std::function<void()> once) {
+    const std::lock_guard lock(lock_);
+    during_write_ = std::move(once);
+  }
   std::size_t kept() {
     const std::lock_guard lock(lock_);
     return kept_.size();
@@ -106,9 +115,9 @@ class CachedFile : public Filesystem {
   std::atomic<int> forgotten_{0};
   std::atomic<bool> gone_{false};
   std::atomic<int> resent_{0};
-  bool keep_reads_ = false;
+  std::atomic<bool> keep_reads_{false};
   std::vector<Reply<Data>> kept_;
-  bool keep_writes_ = false;
+  std::atomic<bool> keep_writes_{false};
   std::vector<Reply<Written>> kept_writes_;
 };
 
@@ -174,12 +183,12 @@ TEST_F(NotifyTest, FromAHandlerTheyAreQueuedAndWaitingIsRefused) {
   RemoteMap map(*mount_ / "f", kSize);
   std::promise<int> refusal;
   std::promise<Completion> later;
-  file_.during_write_ = [&] {
+  file_.set_during_write([&] {
     Completion stored = notifier().store(kFile, 8192, bytes_of("from a handler"));
     const auto waited = stored.wait();
     refusal.set_value(waited ? 0 : waited.error().code);
     later.set_value(stored);
-  };
+  });
   map.store(0, 'd');
   ASSERT_TRUE(notifier().inval_inode(kFile, 0, 4096).wait());
   EXPECT_EQ(refusal.get_future().get(), EDEADLK);
@@ -288,6 +297,7 @@ TEST(KilledServerTest, AThreadThatHangsInANotificationDoesNotOutliveTheServer) {
   if (server == 0) {
     serve_and_hang(directory.path(), ready[1], go[0]);
   }
+  ::close(ready[1]);  // so that a server that dies early is the end of the pipe
   char byte = 0;
   ASSERT_EQ(::read(ready[0], &byte, 1), 1);
   ASSERT_EQ(byte, 1);
@@ -318,7 +328,7 @@ TEST(KilledServerTest, AThreadThatHangsInANotificationDoesNotOutliveTheServer) {
     }
   }
   EXPECT_TRUE(wait_until([&] { return !is_mounted(directory.path()); }, std::chrono::seconds(10)));
-  for (const int fd : {ready[0], ready[1], go[0], go[1]}) {
+  for (const int fd : {ready[0], go[0], go[1]}) {
     ::close(fd);
   }
 }
