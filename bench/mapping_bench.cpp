@@ -6,6 +6,7 @@
 
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -191,7 +192,7 @@ void add(const std::string& kind, const Subject& subject) {
                                                                                       {"random_read", read_randomly},
                                                                                       {"random_write", write_randomly}};
   for (const auto& [name, pass] : passes) {
-    benchmark::RegisterBenchmark((name + "/" + kind).c_str(),
+    benchmark::RegisterBenchmark(fmt::format("{}/{}", name, kind).c_str(),
                                  [subject, go = pass](benchmark::State& state) { over_words(state, subject, go); });
   }
   benchmark::RegisterBenchmark(("open_map_touch_close/" + kind).c_str(),

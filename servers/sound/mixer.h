@@ -54,8 +54,8 @@ class Mixer {
  private:
   // A moment, and the frame of the sink that belongs to it.
   struct Reference {
-    Time time;
-    double frame;
+    Time time{};
+    double frame = 0;
   };
   // A stream's chunks from where it begins until it ends.
   struct Run {

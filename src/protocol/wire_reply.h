@@ -37,7 +37,7 @@ class WireReply {
   std::size_t entries_taken = 0;    ///< of a directory's listing, how many there was room for
 
  private:
-  std::array<std::byte, 320> small_;  // NOLINT(*-member-init): filled as far as size_ says
+  std::array<std::byte, 320> small_{};
   std::vector<std::byte> large_;
   std::size_t size_ = 0;
 };

@@ -58,7 +58,7 @@ class PendingRequest {
   static constexpr std::size_t kInline = 512;
 
   const std::shared_ptr<session::Core> core_;
-  std::array<std::byte, kInline> inline_;  // NOLINT(*-member-init): filled as far as it's used
+  std::array<std::byte, kInline> inline_{};
   session::Buffer buffer_;
   std::span<const std::byte> message_;
   std::uint64_t unique_ = 0;

@@ -55,9 +55,9 @@ class ExamplesTest : public ::testing::Test {
  protected:
   void SetUp() override { DMMAP_NEEDS(needs::passthrough()); }
 
-  std::unique_ptr<Process> start(std::vector<std::string> argv, Process::Options options = {}) {
+  std::unique_ptr<Process> start(std::vector<std::string> argv, const Process::Options& options = {}) {
     argv[0] = example(argv[0]);
-    auto process = std::make_unique<Process>(std::move(argv), std::move(options));
+    auto process = std::make_unique<Process>(std::move(argv), options);
     EXPECT_TRUE(wait_until([&] { return is_mounted(directory_.path()) || !process->running(); }, kPatience));
     EXPECT_TRUE(process->running()) << process->err();
     return process;

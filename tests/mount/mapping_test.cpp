@@ -53,7 +53,8 @@ class MappingTest : public ::testing::Test {
  protected:
   void SetUp() override { DMMAP_NEEDS(needs::passthrough()); }
 
-  void add(const std::string& name, std::function<Result<Grant>(const MapRequest&)> answer, std::uint32_t mode = 0666) {
+  void add(const std::string& name, const std::function<Result<Grant>(const MapRequest&)>& answer,
+           std::uint32_t mode = 0666) {
     ASSERT_TRUE(devices_.add({.name = name, .mode = mode, .size = kSize},
                              [answer](const OpenRequest&) { return std::make_shared<FunctionStream>(answer); }));
   }

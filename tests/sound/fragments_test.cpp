@@ -22,7 +22,7 @@ TEST(Fragments, WhatIsAskedForIsGiven) {
 
 TEST(Fragments, WhatIsImpossibleIsBroughtIntoBounds) {
   const struct {
-    std::uint32_t value;
+    std::uint32_t value = 0;
     Fragments expected;
   } cases[] = {
       {0x00020000, {16, 2}},      {0x00000003, {16, 32}},    {0x0001000a, {1024, 2}},
