@@ -1,16 +1,19 @@
-// A mapped SharedRegion beside a file of tmpfs, which is what it has to be as fast as: the same operations, in the same
-// run, in random turns. As root:
+// A mapped SharedRegion beside a file of tmpfs, which is what it has to be as fast as. As root:
 //
-//   bench/run mapping        runs it, and prints the medians and their ratio
+//   build/release/bench/mapping_bench [ROUNDS]
+//
+// Each round times the same operation on one and then on the other, in turns which comes first, so that whatever else
+// the machine does meets both. The ratio is the median of the rounds' own ratios: below 1 dmmap is faster.
 #include <dmmap/device.h>
 
-#include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -96,56 +99,47 @@ UniqueFd open_it(const std::string& path) {
   return UniqueFd(dmmap::testing::open_file(path, O_RDWR));
 }
 
-std::uint64_t* map_it(int fd) {
-  void* base = ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  return base == MAP_FAILED ? nullptr : static_cast<std::uint64_t*>(base);  // NOLINT
-}
-
-void first_touch(benchmark::State& state, const Subject& subject) {
-  const UniqueFd fd = open_it(subject.path);
-  for (auto _ : state) {
-    state.PauseTiming();
-    subject.forget_pages();
-    std::uint64_t* words = map_it(fd.get());
-    state.ResumeTiming();
-    for (std::size_t at = 0; at < kSize / 8; at += kPage / 8) {
-      words[at] = at;
+// A mapping of the whole of a subject.
+class Words {
+ public:
+  explicit Words(const std::string& path) {
+    const UniqueFd fd = open_it(path);
+    void* base = ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+    if (base == MAP_FAILED) {  // NOLINT(*-cstyle-cast, performance-no-int-to-ptr)
+      std::abort();
     }
-    state.PauseTiming();
-    ::munmap(words, kSize);
-    state.ResumeTiming();
+    words_ = static_cast<std::uint64_t*>(base);
   }
-  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kSize / kPage));
-}
+  Words(const Words&) = delete;
+  Words& operator=(const Words&) = delete;
+  ~Words() { ::munmap(words_, kSize); }
+  [[nodiscard]] std::uint64_t* get() const { return words_; }
 
-// `pass` goes over the words of a mapping whose pages are there.
-void over_words(benchmark::State& state, const Subject& subject, std::uint64_t (*pass)(std::uint64_t*)) {
-  const UniqueFd fd = open_it(subject.path);
-  std::uint64_t* words = map_it(fd.get());
+ private:
+  std::uint64_t* words_;
+};
+
+// What a pass computes must be computed: a place that the compiler can't see through.
+std::atomic<std::uint64_t> result_of_pass{0};
+
+void touch_pages(std::uint64_t* words) {
   for (std::size_t at = 0; at < kSize / 8; at += kPage / 8) {
     words[at] = at;
   }
-  for (auto _ : state) {
-    benchmark::DoNotOptimize(pass(words));
-    benchmark::ClobberMemory();
-  }
-  ::munmap(words, kSize);
-  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(kSize));
 }
 
-std::uint64_t read_all(std::uint64_t* words) {
+void read_all(std::uint64_t* words) {
   std::uint64_t sum = 0;
   for (std::size_t at = 0; at < kSize / 8; ++at) {
     sum += words[at];
   }
-  return sum;
+  result_of_pass = sum;
 }
 
-std::uint64_t write_all(std::uint64_t* words) {
+void write_all(std::uint64_t* words) {
   for (std::size_t at = 0; at < kSize / 8; ++at) {
     words[at] = at;
   }
-  return words[0];
 }
 
 const std::vector<std::uint32_t>& random_order() {
@@ -160,56 +154,104 @@ const std::vector<std::uint32_t>& random_order() {
   return order;
 }
 
-std::uint64_t read_randomly(std::uint64_t* words) {
+void read_randomly(std::uint64_t* words) {
   std::uint64_t sum = 0;
   for (const std::uint32_t at : random_order()) {
     sum += words[at];
   }
-  return sum;
+  result_of_pass = sum;
 }
 
-std::uint64_t write_randomly(std::uint64_t* words) {
+void write_randomly(std::uint64_t* words) {
   for (const std::uint32_t at : random_order()) {
     words[at] = at;
   }
-  return words[0];
 }
 
-void open_map_touch_close(benchmark::State& state, const std::string& path) {
-  for (auto _ : state) {
-    const UniqueFd fd = open_it(path);
-    auto* base = static_cast<char*>(::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0));
-    base[0] = 1;
-    ::munmap(base, kPage);
-  }
+using Operation = std::function<double()>;  // takes its own time, in microseconds
+
+template <class Body>
+double microseconds(const Body& body) {
+  const auto begin = std::chrono::steady_clock::now();
+  body();
+  return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count();
 }
 
-void add(const std::string& kind, const Subject& subject) {
-  benchmark::RegisterBenchmark(("first_touch/" + kind).c_str(),
-                               [subject](benchmark::State& state) { first_touch(state, subject); });
-  const std::vector<std::pair<std::string, std::uint64_t (*)(std::uint64_t*)>> passes{{"sequential_read", read_all},
-                                                                                      {"sequential_write", write_all},
-                                                                                      {"random_read", read_randomly},
-                                                                                      {"random_write", write_randomly}};
-  for (const auto& [name, pass] : passes) {
-    benchmark::RegisterBenchmark(fmt::format("{}/{}", name, kind).c_str(),
-                                 [subject, go = pass](benchmark::State& state) { over_words(state, subject, go); });
+Operation first_touch(const Subject& subject) {
+  return [&subject] {
+    subject.forget_pages();
+    const Words words(subject.path);
+    return microseconds([&] { touch_pages(words.get()); });
+  };
+}
+
+Operation pass_over(const Words& words, void (*pass)(std::uint64_t*)) {
+  return [&words, pass] { return microseconds([&] { pass(words.get()); }); };
+}
+
+Operation open_map_touch_close(const std::string& path) {
+  return [path] {
+    return microseconds([&] {
+      const UniqueFd fd = open_it(path);
+      auto* base = static_cast<char*>(::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0));
+      base[0] = 1;
+      ::munmap(base, kPage);
+    });
+  };
+}
+
+double quantile(std::vector<double> values, double part) {
+  std::sort(values.begin(), values.end());
+  return values[static_cast<std::size_t>(part * static_cast<double>(values.size() - 1))];
+}
+
+void compare(const std::string& name, int rounds, const Operation& ours, const Operation& peer) {
+  std::vector<double> our_times;
+  std::vector<double> peer_times;
+  std::vector<double> ratios;
+  for (int round = -2; round < rounds; ++round) {  // two that don't count, for caches to fill
+    const bool first = round % 2 == 0;
+    const double early = first ? ours() : peer();
+    const double late = first ? peer() : ours();
+    if (round >= 0) {
+      our_times.push_back(first ? early : late);
+      peer_times.push_back(first ? late : early);
+      ratios.push_back(our_times.back() / peer_times.back());
+    }
   }
-  benchmark::RegisterBenchmark(("open_map_touch_close/" + kind).c_str(),
-                               [path = subject.path](benchmark::State& state) { open_map_touch_close(state, path); });
+  fmt::print("| {} | {:.1f} | {:.1f} | {:.3f} | {:.3f} - {:.3f} |\n", name, quantile(our_times, 0.5),
+             quantile(peer_times, 0.5), quantile(ratios, 0.5), quantile(ratios, 0.25), quantile(ratios, 0.75));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  benchmark::Initialize(&argc, argv);
+  const int rounds = argc > 1 ? std::atoi(argv[1]) : 101;  // NOLINT(cert-err34-c): a wrong one is 0, and refused
+  if (rounds < 1) {
+    fmt::print(stderr, "usage: mapping_bench [ROUNDS]\n");
+    return 2;
+  }
   Ours ours;
   const Tmpfs tmpfs;
-  add("dmmap", ours.subject());
-  add("tmpfs", tmpfs.subject());
-  // Each open with a region of its own has no like on tmpfs; beside it stands the open of one that is shared.
-  benchmark::RegisterBenchmark("open_map_touch_close_own/dmmap",
-                               [path = ours.own()](benchmark::State& state) { open_map_touch_close(state, path); });
-  benchmark::RunSpecifiedBenchmarks();
+  const Subject our_file = ours.subject();
+  const Subject peer_file = tmpfs.subject();
+  fmt::print("64 MiB, {} rounds, times in microseconds\n\n", rounds);
+  fmt::print(
+      "| what | dmmap, median | tmpfs, median | ratio, median | ratio, quartiles |\n| --- | --- | --- | --- | --- |\n");
+  compare("first touch of 16384 pages", rounds, first_touch(our_file), first_touch(peer_file));
+  {
+    const Words our_words(our_file.path);
+    const Words peer_words(peer_file.path);
+    touch_pages(our_words.get());
+    touch_pages(peer_words.get());
+    compare("sequential read", rounds, pass_over(our_words, read_all), pass_over(peer_words, read_all));
+    compare("sequential write", rounds, pass_over(our_words, write_all), pass_over(peer_words, write_all));
+    compare("2^20 random reads", rounds, pass_over(our_words, read_randomly), pass_over(peer_words, read_randomly));
+    compare("2^20 random writes", rounds, pass_over(our_words, write_randomly), pass_over(peer_words, write_randomly));
+  }
+  compare("open, mmap, touch, munmap, close", rounds, open_map_touch_close(our_file.path),
+          open_map_touch_close(peer_file.path));
+  compare("the same, each open a region of its own", rounds, open_map_touch_close(ours.own()),
+          open_map_touch_close(peer_file.path));
   return 0;
 }
