@@ -75,7 +75,7 @@ std::vector<double> play(const std::string& path, double seconds) {
   must(fd.get(), SNDCTL_DSP_SPEED, rate);
   audio_buf_info space{};
   must(fd.get(), SNDCTL_DSP_GETOSPACE, space);
-  const auto size = static_cast<std::size_t>(space.fragstotal * space.fragsize);
+  const auto size = static_cast<std::size_t>(space.fragstotal) * static_cast<std::size_t>(space.fragsize);
   const dmmap::testing::ClientMap ring(fd.get(), size, PROT_READ | PROT_WRITE, MAP_SHARED);
   int trigger = PCM_ENABLE_OUTPUT;
   must(fd.get(), SNDCTL_DSP_SETTRIGGER, trigger);

@@ -25,6 +25,7 @@ TEST(NotifyQueueTest, OneKeysJobsRunInOrder) {
     });
   }
   done.get_future().wait();
+  queue.stop();  // before what its jobs use goes out of scope
   for (int i = 0; i < 1000; ++i) {
     EXPECT_EQ(order[static_cast<std::size_t>(i)], i);
   }
@@ -44,6 +45,8 @@ TEST(NotifyQueueTest, AStuckJobHoldsUpOnlyItsKey) {
   other.get_future().wait();
   EXPECT_EQ(behind.load(), 0);
   release.set_value();
+  queue.stop();
+  EXPECT_EQ(behind.load(), 1);
 }
 
 TEST(NotifyQueueTest, StopTellsEveryJobThatItWasNotSent) {
