@@ -42,6 +42,7 @@ void Engine::sync() {
 }
 
 void Engine::start() {
+  mixer_->begin();
   thread_ = std::thread([this] { run(); });
 }
 

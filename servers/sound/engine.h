@@ -51,6 +51,7 @@ class Engine {
   /// As soon as the thread gets to it, has the sink make safe what it has.
   void sync();
 
+  /// To be called when the server is sure to serve: what the sink had before is gone.
   void start();
   /// Mixes what has been played, and ends.
   void stop();

@@ -22,6 +22,10 @@ std::span<const Chunk> first_run(std::span<const Chunk> chunks) {
 Mixer::Mixer(std::unique_ptr<Sink> sink, MixFormat wanted, LogSink log)
     : sink_(std::move(sink)), wanted_(wanted), log_(std::move(log)) {}
 
+void Mixer::begin() {
+  report(sink_->begin());
+}
+
 void Mixer::mix(Time now, std::vector<Part> parts) {
   // What goes on comes first, so that it's known where in the sink's time the moment is at which others begin.
   const Nanoseconds excused = common_slip(parts);

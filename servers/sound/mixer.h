@@ -41,6 +41,8 @@ class Mixer {
  public:
   Mixer(std::unique_ptr<Sink> sink, MixFormat wanted, LogSink log);
 
+  /// The server serves: the sink's previous content may go.
+  void begin();
   /// Mixes what was played until `now`, by all streams.
   void mix(Time now, std::vector<Part> parts);
   /// Nothing more will come: gives the sink all that there is.

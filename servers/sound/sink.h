@@ -26,6 +26,8 @@ class Sink {
   Sink& operator=(const Sink&) = delete;
   virtual ~Sink() = default;
 
+  /// Once, when it's certain that the server serves: what the sink had before may go. Nothing is changed until then.
+  virtual Result<void> begin() { return {}; }
   /// Once, before the first frame. Errors: the sink can't have this format.
   virtual Result<void> start(const SinkFormat& format) = 0;
   /// Takes `samples`, full scale being 1.0, the channels of a frame side by side.
@@ -50,7 +52,7 @@ struct SinkChoice {
 /// What `spec` says: "null" or "wav:FILE". Errors: EINVAL for anything else.
 [[nodiscard]] Result<SinkChoice> parse_sink(std::string_view spec);
 
-/// Errors: what the system says of the file.
+/// Errors: what the system says of the file; EBUSY when another process records into it.
 [[nodiscard]] Result<std::unique_ptr<Sink>> open_sink(const SinkChoice& choice);
 
 }  // namespace dmmap::sound

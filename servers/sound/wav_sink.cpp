@@ -3,11 +3,15 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sndfile.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
 namespace dmmap::sound {
 
@@ -23,26 +27,91 @@ void WavSink::Close::operator()(sf_private_tag* file) const {
 }
 
 Result<std::unique_ptr<WavSink>> WavSink::create(std::string file) {
-  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd < 0) {
+  for (;;) {
+    const auto opened = open_and_lock(file);
+    if (!opened) {
+      return tl::unexpected(opened.error());
+    }
+    if (*opened) {
+      return std::unique_ptr<WavSink>(new WavSink(std::move(file), **opened));
+    }
+  }
+}
+
+// Not emptied yet: it may be what another process is recording, and this one may come to nothing.
+Result<std::optional<WavSink::Opened>> WavSink::open_and_lock(const std::string& file) {
+  Opened opened;
+  opened.made = ::access(file.c_str(), F_OK) != 0;
+  opened.fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (opened.fd < 0) {
     const int code = errno;
     return fail_errno(code, fmt::format("can't write the sink's file {}", file));
   }
-  return std::unique_ptr<WavSink>(new WavSink(std::move(file), fd));
+  struct stat status {};
+  opened.regular = ::fstat(opened.fd, &status) == 0 && S_ISREG(status.st_mode);
+  if (!opened.regular) {
+    return std::optional(opened);  // any number may write to /dev/null
+  }
+  // A file system that has no locks gives another error, and records all the same.
+  if (::flock(opened.fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    ::close(opened.fd);
+    return fail(EBUSY,
+                fmt::format("another process is recording into {}: name another file, or end that one first", file));
+  }
+  // Whoever had the lock until now may have made the file and removed it again.
+  if (::fstat(opened.fd, &status) == 0 && status.st_nlink == 0) {
+    ::close(opened.fd);
+    return std::optional<Opened>();
+  }
+  return std::optional(opened);
 }
 
 WavSink::~WavSink() {
+  if (begun_) {
+    complete();
+  } else {
+    remove_if_made();
+  }
+  file_.reset();
+  ::close(fd_);
+}
+
+void WavSink::complete() {
   if (!file_ && !broken_) {
     static_cast<void>(start({}));  // so that a silent day leaves a file that can be opened, too
   }
   if (file_ && !broken_) {
     update_header();
   }
-  file_.reset();
-  ::close(fd_);
+}
+
+void WavSink::remove_if_made() const {
+  struct stat status {};
+  if (!made_ || ::fstat(fd_, &status) != 0 || status.st_size != 0) {
+    return;
+  }
+  // Not by name_, which may be a symbolic link to a file that wasn't there.
+  std::error_code failed;
+  const auto path = std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", fd_), failed);
+  if (!failed) {
+    std::filesystem::remove(path, failed);
+  }
+}
+
+Result<void> WavSink::begin() {
+  begun_ = true;
+  if (regular_ && ::ftruncate(fd_, 0) != 0) {
+    const int code = errno;
+    broken_ = true;
+    return fail_errno(code, fmt::format("can't empty the sink's file {}", name_));
+  }
+  return {};
 }
 
 Result<void> WavSink::start(const SinkFormat& format) {
+  if (broken_) {
+    return {};
+  }
   format_ = format;
   SF_INFO info{};
   info.samplerate = static_cast<int>(format.rate);

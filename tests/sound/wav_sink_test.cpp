@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 
 #include "servers/sound/sink.h"
 #include "sound/support.h"
@@ -43,6 +44,7 @@ class WavSinkTest : public ::testing::Test {
   std::unique_ptr<WavSink> create() {
     auto sink = WavSink::create(file);
     EXPECT_TRUE(sink) << sink.error().message;
+    EXPECT_TRUE((*sink)->begin());
     return std::move(*sink);
   }
   TemporaryDirectory directory;
@@ -82,6 +84,36 @@ TEST_F(WavSinkTest, IsAFileThoughNothingWasPlayed) {
   EXPECT_TRUE(audio.samples.empty());
 }
 
+TEST_F(WavSinkTest, OneAtATimeRecordsIntoAFile) {
+  const auto sound = noise(8000, 6);
+  {
+    const auto sink = create();
+    ASSERT_TRUE(sink->start({8000, 1}));
+    ASSERT_TRUE(sink->write(floats(sound)));
+    const auto second = WavSink::create(file);
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().code, EBUSY);
+    EXPECT_NE(second.error().message.find(file), std::string::npos) << second.error().message;
+    EXPECT_NE(second.error().message.find("name another file"), std::string::npos) << second.error().message;
+  }
+  EXPECT_EQ(read_audio(file).samples, sound) << "the second has changed nothing";
+  create().reset();
+  EXPECT_TRUE(read_audio(file).samples.empty()) << "free once the first has ended, and begun anew";
+}
+
+TEST_F(WavSinkTest, OneThatNeverBeganLeavesThingsAsTheyWere) {
+  ASSERT_TRUE(WavSink::create(file));
+  EXPECT_FALSE(std::filesystem::exists(file));
+  const std::string link = directory / "link.wav";
+  std::filesystem::create_symlink("out.wav", link);
+  ASSERT_TRUE(WavSink::create(link));
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_FALSE(std::filesystem::exists(file));
+  std::ofstream(file) << "not even a recording";
+  ASSERT_TRUE(WavSink::create(file));
+  EXPECT_EQ(std::filesystem::file_size(file), 20U);
+}
+
 // A file that may not grow beyond a limit fails as a full disk does, in the middle of a block.
 TEST_F(WavSinkTest, AFullDiskKeepsWhatItHas) {
   const auto before = ::signal(SIGXFSZ, SIG_IGN);
@@ -112,6 +144,8 @@ TEST_F(WavSinkTest, AFullDiskKeepsWhatItHas) {
 TEST_F(WavSinkTest, ADeviceThatIsAlwaysFullIsAnError) {
   auto sink = WavSink::create("/dev/full");
   ASSERT_TRUE(sink);
+  ASSERT_TRUE((*sink)->begin());
+  ASSERT_TRUE(WavSink::create("/dev/full")) << "a device is nobody's alone";
   auto outcome = (*sink)->start({8000, 1});
   if (outcome) {
     outcome = (*sink)->write(floats(noise(8000, 5)));
