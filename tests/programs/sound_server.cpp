@@ -14,22 +14,26 @@ namespace {
 constexpr std::chrono::seconds kStart{20};
 constexpr std::chrono::seconds kEnd{20};
 
-std::vector<std::string> command(const TemporaryDirectory& directory, unsigned rate, unsigned channels) {
-  std::filesystem::create_directory(directory / "mnt");
+std::vector<std::string> command(const std::filesystem::path& mountpoint, const std::filesystem::path& recording,
+                                 const SoundServerOptions& options) {
+  std::filesystem::create_directory(mountpoint);
   return {DMMAP_PROGRAM,
           "sound",
-          directory / "mnt",
+          mountpoint,
           "--sink",
-          "wav:" + (directory / "heard.wav").string(),
+          "wav:" + recording.string(),
           "--rate",
-          std::to_string(rate),
+          std::to_string(options.rate),
           "--channels",
-          std::to_string(channels)};
+          std::to_string(options.channels)};
 }
 
 }  // namespace
 
-SoundServer::SoundServer(unsigned rate, unsigned channels) : process_(command(directory_, rate, channels)) {
+SoundServer::SoundServer(const SoundServerOptions& options)
+    : recording_(options.recording.empty() ? directory_ / "heard.wav" : options.recording),
+      process_(command(mountpoint(), recording_, options),
+               {.environment = options.environment, .directory = {}, .user = {}}) {
   ready_ = process_.wait_for_output("ready", kStart) && is_mounted(mountpoint());
 }
 
@@ -47,13 +51,17 @@ SoundServer::~SoundServer() {
   }
 }
 
+bool SoundServer::says(std::string_view text) {
+  return process_.wait_for_output(text, kStart);
+}
+
 Audio SoundServer::finish() {
   process_.kill(SIGINT);
   const Ended ended = process_.wait(kEnd);
   EXPECT_FALSE(ended.timed_out) << "the server didn't end within " << kEnd.count() << " s";
   EXPECT_EQ(ended.status, 0);
   EXPECT_FALSE(is_mounted(mountpoint()));
-  return read_audio(directory_ / "heard.wav");
+  return read_audio(recording_);
 }
 
 bool maps(pid_t pid, const std::filesystem::path& file) {

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "support/audio_compare.h"
@@ -16,10 +17,18 @@
 
 namespace dmmap::testing {
 
+struct SoundServerOptions {
+  unsigned rate = 8000;
+  unsigned channels = 1;
+  std::filesystem::path recording;       ///< where the sink is; in the server's own folder when empty
+  std::vector<std::string> environment;  ///< as ProcessOptions has it
+};
+
 class SoundServer {
  public:
   /// With a sink of this rate and as many channels. ready() says whether it came up.
-  SoundServer(unsigned rate, unsigned channels);
+  SoundServer(unsigned rate, unsigned channels) : SoundServer(SoundServerOptions{rate, channels, {}, {}}) {}
+  explicit SoundServer(const SoundServerOptions& options);
   SoundServer(const SoundServer&) = delete;
   SoundServer& operator=(const SoundServer&) = delete;
   ~SoundServer();
@@ -27,16 +36,21 @@ class SoundServer {
   [[nodiscard]] bool ready() const { return ready_; }
   [[nodiscard]] std::filesystem::path dsp() const { return mountpoint() / "dsp"; }
   [[nodiscard]] std::filesystem::path mountpoint() const { return directory_ / "mnt"; }
+  [[nodiscard]] const std::filesystem::path& recording() const { return recording_; }
   /// A folder for the test's files.
   [[nodiscard]] const std::filesystem::path& directory() const { return directory_.path(); }
   /// What the server has said so far.
   [[nodiscard]] std::string log() const { return process_.out() + process_.err(); }
+  /// Whether it says `text` within a time that is long enough for any machine.
+  [[nodiscard]] bool says(std::string_view text);
+  [[nodiscard]] Process& process() { return process_; }
 
   /// Ends the server as Ctrl-C does, and brings what was heard. A test failure when it doesn't end well.
   Audio finish();
 
  private:
   TemporaryDirectory directory_;
+  std::filesystem::path recording_;
   Process process_;
   bool ready_ = false;
 };
