@@ -179,9 +179,11 @@ void DspStream::released() {
   }
   released_ = true;
   turn.outcome().kick = true;
-  for (WaitingWrite& write : writes_) {
-    turn.outcome().written.push_back(std::move(write));
-  }
+  give_up_writes(turn.outcome());
+}
+
+void DspStream::give_up_writes(Outcome& outcome) {
+  std::move(writes_.begin(), writes_.end(), std::back_inserter(outcome.written));
   writes_.clear();
 }
 
@@ -203,6 +205,13 @@ std::vector<Chunk> DspStream::take() {
 bool DspStream::finished() const {
   const std::lock_guard lock(lock_);
   return released_ && !core_.running();
+}
+
+void DspStream::end() {
+  Turn turn(*this);
+  core_.reset(turn.now());
+  ended_ = true;
+  give_up_writes(turn.outcome());
 }
 
 void DspStream::settle(Time now, Outcome& outcome) {
@@ -246,7 +255,7 @@ void DspStream::note(Outcome& outcome) {
       described_ = line;
       outcome.lines.push_back({LogLevel::info, std::move(line)});
     }
-  } else if (released_ && !summed_up_) {
+  } else if ((released_ || ended_) && !summed_up_) {
     summed_up_ = true;
     if (counts.frames > 0) {
       outcome.lines.push_back(

@@ -46,6 +46,7 @@ class DspStream final : public Stream, public Source {
   [[nodiscard]] std::optional<Time> deadline() const override;
   [[nodiscard]] std::vector<Chunk> take() override;
   [[nodiscard]] bool finished() const override;
+  void end() override;
 
  private:
   // A write of which a part hasn't been taken yet.
@@ -75,6 +76,8 @@ class DspStream final : public Stream, public Source {
   void carry_out(Outcome outcome);
   void wait_for_drain(WaitingDrain waiting);
   void interrupted(std::uint64_t id);
+  /// Nothing more of them will be taken.
+  void give_up_writes(Outcome& outcome);
   /// What the log is to say.
   void note(Outcome& outcome);
 
@@ -101,6 +104,7 @@ class DspStream final : public Stream, public Source {
   bool poller_waits_ = false;
   bool close_interrupted_ = false;
   bool released_ = false;
+  bool ended_ = false;
 };
 
 }  // namespace dmmap::sound

@@ -56,7 +56,11 @@ void Engine::stop() {
   }
   changed_.notify_one();
   thread_.join();
-  mix(clock_.now(), sources());
+  const std::vector<Playing> playing = sources();
+  for (const Playing& each : playing) {
+    each.source->end();
+  }
+  mix(clock_.now(), playing);
   mixer_->finish();
 }
 

@@ -36,6 +36,8 @@ class Source {
   [[nodiscard]] virtual std::vector<Chunk> take() = 0;
   /// Whether nothing will be played any more. The engine takes what was played, then lets go of the source.
   [[nodiscard]] virtual bool finished() const = 0;
+  /// The engine ends: plays until now, and no more.
+  virtual void end() = 0;
 };
 
 class Engine {
@@ -53,7 +55,7 @@ class Engine {
 
   /// To be called when the server is sure to serve: what the sink had before is gone.
   void start();
-  /// Mixes what has been played, and ends.
+  /// Ends all sources, mixes what they have played, and ends.
   void stop();
 
   /// Does what is due at `now` and says when there's more to do.

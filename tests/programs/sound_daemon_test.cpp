@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <linux/soundcard.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -226,6 +228,30 @@ TEST_F(SoundDaemonTest, OnAFullDiskProgramsPlayOnAndTheLogSaysSoOnce) {
   const Audio heard = read_audio(server.recording());
   EXPECT_GE(heard.seconds(), 1.2);
   expect_is_what_was_played(heard);
+}
+
+// One that doesn't wait is closed and plays on, one waits in a write, one is mapped: all are cut off by the end.
+TEST_F(SoundDaemonTest, TheLogSumsUpStreamsThatPlayWhenItEnds) {
+  SoundServer server(8000, 1);
+  ASSERT_TRUE(server.ready()) << server.log();
+  {
+    const UniqueFd dsp(::open(server.dsp().c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+    ASSERT_TRUE(dsp);
+    int two_of_16384 = 0x0002000e;
+    ASSERT_EQ(::ioctl(dsp.get(), SNDCTL_DSP_SETFRAGMENT, &two_of_16384), 0);
+    const std::vector<char> four_seconds(32'768, 1);
+    ASSERT_EQ(::write(dsp.get(), four_seconds.data(), four_seconds.size()), 32'768);
+  }
+  Process waiting(writer(server.dsp(), {kAMinute}));
+  Process mapping({DMMAP_DSP_CLIENT, server.dsp(), "map"});
+  ASSERT_TRUE(server.says("4x1024, write"));
+  ASSERT_TRUE(server.says("4x1024, mmap"));
+  EXPECT_EQ(count(server.log(), " played "), 0U);
+  std::this_thread::sleep_for(milliseconds(100));
+  server.finish();
+  EXPECT_EQ(count(server.log(), " played "), 3U) << server.log();
+  EXPECT_EQ(count(server.log(), "through write, 0 underruns"), 2U) << server.log();
+  EXPECT_EQ(count(server.log(), "through mmap, 0 underruns"), 1U) << server.log();
 }
 
 // A daemon is a child of the one that a user started; this process is told of its end in that one's place.

@@ -326,7 +326,9 @@ class CountingSource final : public Source {
   }
   [[nodiscard]] std::vector<Chunk> take() override { return {}; }
   [[nodiscard]] bool finished() const override { return false; }
+  void end() override { ended.fetch_add(1); }
   std::atomic<int> advanced{0};
+  std::atomic<int> ended{0};
 };
 
 TEST(Engine, TheThreadDoesWhatIsDueAndEnds) {
@@ -344,6 +346,7 @@ TEST(Engine, TheThreadDoesWhatIsDueAndEnds) {
   EXPECT_GE(source->advanced.load(), 3);
   engine.sync();
   engine.stop();
+  EXPECT_EQ(source->ended.load(), 1);
 }
 
 }  // namespace

@@ -73,6 +73,7 @@ class TestSource final : public Source {
   [[nodiscard]] std::optional<Time> deadline() const override { return stream.deadline(); }
   [[nodiscard]] std::vector<Chunk> take() override { return stream.take(); }
   [[nodiscard]] bool finished() const override { return closed && !stream.running(); }
+  void end() override { stream.reset(clock_.now()); }
 
   std::shared_ptr<MemoryRegion> region;
   PlaybackStream stream;
