@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <cstdint>
 #include <numbers>
 #include <thread>
 
@@ -17,35 +19,23 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// What SDL 1.2's dma driver does: two fragments; wait until one has been played, ask for the position, fill the other.
-class SdlDmaClient {
- public:
-  SdlDmaClient(TestSource& source, const Clock& clock, std::vector<std::int16_t> sound, std::uint32_t fragment_log2,
-               const AudioFormat& format)
-      : source_(source), clock_(clock), sound_(bytes_of(sound)) {
-    source_.stream.set_format(clock.now(), format);
-    EXPECT_TRUE(source_.stream.set_fragments(0x00020000U | fragment_log2));
-    source_.stream.trigger(clock.now(), false);
-    source_.stream.trigger(clock.now(), true);
+// A program with a sound to play on a stream of its own.
+class Client {
+ protected:
+  Client(TestSource& source, const Clock& clock, std::vector<std::byte> sound, const AudioFormat& format)
+      : source_(source), clock_(clock), sound_(std::move(sound)) {
+    source_.stream.set_format(now(), format);
   }
-
-  void poll() {
-    while (source_.stream.writable(clock_.now())) {
-      const Position position = source_.stream.position(clock_.now());
-      ASSERT_EQ(position.blocks, 1U) << "a fragment was passed over";
-      const Fragments ring = source_.stream.fragments();
-      const std::uint64_t fill = (position.ring / ring.size + 1) % ring.count * ring.size;
-      const std::size_t count = std::min<std::size_t>(ring.size, sound_.size() - done_);
-      std::vector<std::byte> fragment(ring.size);
-      std::copy_n(sound_.begin() + static_cast<std::ptrdiff_t>(done_), count, fragment.begin());
-      std::copy(fragment.begin(), fragment.end(), source_.region->bytes().begin() + static_cast<std::ptrdiff_t>(fill));
-      done_ += count;
-    }
+  [[nodiscard]] Time now() const { return clock_.now(); }
+  [[nodiscard]] PlaybackStream& stream() { return source_.stream; }
+  [[nodiscard]] std::span<std::byte> ring() { return source_.region->bytes(); }
+  /// What hasn't been played yet, and at most `most` bytes of it.
+  [[nodiscard]] std::span<const std::byte> rest(std::size_t most = SIZE_MAX) const {
+    return std::span(sound_).subspan(done_).first(std::min(most, sound_.size() - done_));
   }
-  void close() {
-    source_.stream.reset(clock_.now());
-    source_.closed = true;
-  }
+  void have_given(std::size_t bytes) { done_ += bytes; }
+  [[nodiscard]] bool closed() const { return source_.closed; }
+  void has_closed() { source_.closed = true; }
 
  private:
   TestSource& source_;
@@ -54,28 +44,48 @@ class SdlDmaClient {
   std::size_t done_ = 0;
 };
 
-// Blocking write(2): gives what fits, and goes on when there's room.
-class Writer {
+// What SDL 1.2's dma driver does: two fragments; wait until one has been played, ask for the position, fill the other.
+class SdlDmaClient : private Client {
  public:
-  Writer(TestSource& source, const Clock& clock, std::vector<std::byte> sound, const AudioFormat& format)
-      : source_(source), clock_(clock), sound_(std::move(sound)) {
-    source_.stream.set_format(clock.now(), format);
-  }
-  void poll() {
-    done_ += source_.stream.write(clock_.now(), std::span(sound_).subspan(done_));
-    if (done_ == sound_.size() && !closed_) {
-      closed_ = true;
-      source_.stream.drain(clock_.now());
-      source_.closed = true;
-    }
+  SdlDmaClient(TestSource& source, const Clock& clock, const std::vector<std::int16_t>& sound,
+               std::uint32_t fragment_log2, const AudioFormat& format)
+      : Client(source, clock, bytes_of(sound), format) {
+    EXPECT_TRUE(stream().set_fragments(0x00020000U | fragment_log2));
+    stream().trigger(now(), false);
+    stream().trigger(now(), true);
   }
 
- private:
-  TestSource& source_;
-  const Clock& clock_;
-  std::vector<std::byte> sound_;
-  std::size_t done_ = 0;
-  bool closed_ = false;
+  void poll() {
+    while (stream().writable(now())) {
+      const Position position = stream().position(now());
+      ASSERT_EQ(position.blocks, 1U) << "a fragment was passed over";
+      const Fragments has = stream().fragments();
+      const std::uint64_t fill = (position.ring / has.size + 1) % has.count * has.size;
+      const auto next = rest(has.size);
+      const auto fragment = ring().subspan(fill, has.size);
+      std::fill(std::copy(next.begin(), next.end(), fragment.begin()), fragment.end(), std::byte{0});
+      have_given(next.size());
+    }
+  }
+  void close() {
+    stream().reset(now());
+    has_closed();
+  }
+};
+
+// Blocking write(2): gives what fits, and goes on when there's room.
+class Writer : private Client {
+ public:
+  Writer(TestSource& source, const Clock& clock, std::vector<std::byte> sound, const AudioFormat& format)
+      : Client(source, clock, std::move(sound), format) {}
+
+  void poll() {
+    have_given(stream().write(now(), rest()));
+    if (rest().empty() && !closed()) {
+      stream().drain(now());
+      has_closed();
+    }
+  }
 };
 
 std::vector<std::int16_t> tone(unsigned rate, double hertz, double length) {
