@@ -13,21 +13,22 @@
 namespace dmmap::sound {
 
 // Holds the stream's lock, knows the time, and does what has come of it when the lock is let go of.
-class DspStream::Turn {
+class DMMAP_SCOPED_CAPABILITY DspStream::Turn {
  public:
-  explicit Turn(DspStream& stream) : stream_(stream), lock_(stream.lock_), now_(stream.clock_.now()) {
+  // The analysis doesn't see that lock_ holds the stream's.
+  explicit Turn(DspStream& of) DMMAP_ACQUIRE(of.lock_) DMMAP_NOT_ANALYSED : stream_(of), lock_(of.lock_) {
     // The engine may have seen a later moment, or a client may.
-    stream.latest_ = now_ = std::max(now_, stream.latest_);
+    of.latest_ = now_ = std::max(of.clock_.now(), of.latest_);
   }
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
-  ~Turn() { done(); }
+  ~Turn() DMMAP_RELEASE() { done(); }
 
   [[nodiscard]] Time now() const { return now_; }
   Outcome& outcome() { return outcome_; }
   /// Ends the turn; what follows isn't under the lock.
-  void done() {
-    if (lock_.owns_lock()) {
+  void done() DMMAP_RELEASE() DMMAP_NOT_ANALYSED {
+    if (!std::exchange(done_, true)) {
       stream_.settle(now_, outcome_);
       lock_.unlock();
       stream_.carry_out(std::move(outcome_));
@@ -36,8 +37,9 @@ class DspStream::Turn {
 
  private:
   DspStream& stream_;
-  std::unique_lock<std::mutex> lock_;
+  MutexLock lock_;
   Time now_;
+  bool done_ = false;
   Outcome outcome_;
 };
 
@@ -147,7 +149,7 @@ void DspStream::interrupted(std::uint64_t id) {
   std::optional<WaitingWrite> write;
   std::optional<WaitingDrain> drain;
   {
-    const std::lock_guard lock(lock_);
+    const MutexLock lock(lock_);
     const auto has_id = [id](const auto& each) { return each.id == id; };
     if (const auto found = std::find_if(writes_.begin(), writes_.end(), has_id); found != writes_.end()) {
       write = std::move(*found);
@@ -193,17 +195,17 @@ void DspStream::advance() {
 }
 
 std::optional<Time> DspStream::deadline() const {
-  const std::lock_guard lock(lock_);
+  const MutexLock lock(lock_);
   return core_.deadline();
 }
 
 std::vector<Chunk> DspStream::take() {
-  const std::lock_guard lock(lock_);
+  const MutexLock lock(lock_);
   return core_.take();
 }
 
 bool DspStream::finished() const {
-  const std::lock_guard lock(lock_);
+  const MutexLock lock(lock_);
   return released_ && !core_.running();
 }
 

@@ -8,10 +8,10 @@
 
 #include <dmmap/device.h>
 #include <dmmap/log.h>
+#include <dmmap/thread_safety.h>
 
 #include <atomic>
 #include <deque>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -72,14 +72,14 @@ class DspStream final : public Stream, public Source {
   };
 
   class Turn;
-  void settle(Time now, Outcome& outcome);
-  void carry_out(Outcome outcome);
+  void settle(Time now, Outcome& outcome) DMMAP_REQUIRES(lock_);
+  void carry_out(Outcome outcome) DMMAP_EXCLUDES(lock_);
   void wait_for_drain(WaitingDrain waiting);
   void interrupted(std::uint64_t id);
   /// Nothing more of them will be taken.
-  void give_up_writes(Outcome& outcome);
+  void give_up_writes(Outcome& outcome) DMMAP_REQUIRES(lock_);
   /// What the log is to say.
-  void note(Outcome& outcome);
+  void note(Outcome& outcome) DMMAP_REQUIRES(lock_);
 
   const StreamIdentity identity_;
   const std::shared_ptr<Region> region_;
@@ -90,21 +90,21 @@ class DspStream final : public Stream, public Source {
   const LogSink log_;
   std::atomic<std::uint64_t> next_id_{1};
 
-  mutable std::mutex lock_;  // guards what follows
-  PlaybackStream core_;
-  std::deque<WaitingWrite> writes_;
-  std::vector<WaitingDrain> drains_;
-  std::optional<Time> deadline_seen_;  // what the engine was last told of
-  Time latest_{};                      // time as the stream has seen it; it doesn't go back
-  std::string described_;              // the last line about what is played
-  std::string heard_through_;
-  bool slip_noted_ = false;
-  bool summed_up_ = false;
-  bool nonblock_ = false;
-  bool poller_waits_ = false;
-  bool close_interrupted_ = false;
-  bool released_ = false;
-  bool ended_ = false;
+  mutable Mutex lock_;
+  PlaybackStream core_ DMMAP_GUARDED_BY(lock_);
+  std::deque<WaitingWrite> writes_ DMMAP_GUARDED_BY(lock_);
+  std::vector<WaitingDrain> drains_ DMMAP_GUARDED_BY(lock_);
+  std::optional<Time> deadline_seen_ DMMAP_GUARDED_BY(lock_);  // what the engine was last told of
+  Time latest_ DMMAP_GUARDED_BY(lock_);                        // time as the stream has seen it; it doesn't go back
+  std::string described_ DMMAP_GUARDED_BY(lock_);              // the last line about what is played
+  std::string heard_through_ DMMAP_GUARDED_BY(lock_);
+  bool slip_noted_ DMMAP_GUARDED_BY(lock_) = false;
+  bool summed_up_ DMMAP_GUARDED_BY(lock_) = false;
+  bool nonblock_ DMMAP_GUARDED_BY(lock_) = false;
+  bool poller_waits_ DMMAP_GUARDED_BY(lock_) = false;
+  bool close_interrupted_ DMMAP_GUARDED_BY(lock_) = false;
+  bool released_ DMMAP_GUARDED_BY(lock_) = false;
+  bool ended_ DMMAP_GUARDED_BY(lock_) = false;
 };
 
 }  // namespace dmmap::sound

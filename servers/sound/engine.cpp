@@ -21,13 +21,13 @@ Engine::~Engine() {
 }
 
 void Engine::add(std::shared_ptr<Source> source) {
-  const std::lock_guard lock(lock_);
+  const MutexLock lock(lock_);
   sources_.push_back({next_number_++, std::move(source)});
 }
 
 void Engine::kick() {
   {
-    const std::lock_guard lock(lock_);
+    const MutexLock lock(lock_);
     kicked_ = true;
   }
   changed_.notify_one();
@@ -35,7 +35,7 @@ void Engine::kick() {
 
 void Engine::sync() {
   {
-    const std::lock_guard lock(lock_);
+    const MutexLock lock(lock_);
     sync_wanted_ = kicked_ = true;
   }
   changed_.notify_one();
@@ -51,7 +51,7 @@ void Engine::stop() {
     return;
   }
   {
-    const std::lock_guard lock(lock_);
+    const MutexLock lock(lock_);
     stopping_ = true;
   }
   changed_.notify_one();
@@ -65,7 +65,7 @@ void Engine::stop() {
 }
 
 std::vector<Engine::Playing> Engine::sources() const {
-  const std::lock_guard lock(lock_);
+  const MutexLock lock(lock_);
   return sources_;
 }
 
@@ -113,7 +113,7 @@ void Engine::mix(Time now, const std::vector<Playing>& playing) {
   next_mix_ = parts.empty() ? std::nullopt : std::optional(std::max(next_mix_.value_or(now) + kPeriod, now));
   mixer_->mix(now, std::move(parts));
   if (!finished.empty()) {
-    const std::lock_guard lock(lock_);
+    const MutexLock lock(lock_);
     std::erase_if(sources_, [&](const Playing& each) {
       return std::find(finished.begin(), finished.end(), each.number) != finished.end();
     });
@@ -123,7 +123,7 @@ void Engine::mix(Time now, const std::vector<Playing>& playing) {
 void Engine::run() {
   ::pthread_setname_np(::pthread_self(), "sound");
   ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);  // wake as exactly as the machine can
-  std::unique_lock lock(lock_);
+  MutexLock lock(lock_);
   while (!stopping_) {
     kicked_ = false;
     const bool sync = std::exchange(sync_wanted_, false);
@@ -133,11 +133,13 @@ void Engine::run() {
     }
     const auto next = step(clock_.now());
     lock.lock();
-    const auto something = [this] { return kicked_ || stopping_; };
-    if (next) {
-      changed_.wait_until(lock, *next, something);
-    } else {
-      changed_.wait(lock, something);
+    bool due = false;
+    while (!kicked_ && !stopping_ && !due) {
+      if (next) {
+        due = lock.wait_until(changed_, *next) == std::cv_status::timeout;
+      } else {
+        lock.wait(changed_);
+      }
     }
   }
 }

@@ -8,9 +8,10 @@
 // start.
 #pragma once
 
+#include <dmmap/thread_safety.h>
+
 #include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -78,13 +79,13 @@ class Engine {
   // The thread's own.
   std::optional<Time> next_mix_;
 
-  mutable std::mutex lock_;  // guards what follows
+  mutable Mutex lock_;
   std::condition_variable changed_;
-  std::vector<Playing> sources_;
-  std::uint64_t next_number_ = 1;
-  bool kicked_ = false;
-  bool sync_wanted_ = false;
-  bool stopping_ = false;
+  std::vector<Playing> sources_ DMMAP_GUARDED_BY(lock_);
+  std::uint64_t next_number_ DMMAP_GUARDED_BY(lock_) = 1;
+  bool kicked_ DMMAP_GUARDED_BY(lock_) = false;
+  bool sync_wanted_ DMMAP_GUARDED_BY(lock_) = false;
+  bool stopping_ DMMAP_GUARDED_BY(lock_) = false;
   std::thread thread_;
 };
 

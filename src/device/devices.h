@@ -5,6 +5,7 @@
 #pragma once
 
 #include <dmmap/device.h>
+#include <dmmap/thread_safety.h>
 
 #include <atomic>
 #include <deque>
@@ -12,8 +13,6 @@
 #include <string_view>
 #include <unordered_map>
 #include <vector>
-
-#include "transport/thread_safety.h"
 
 namespace dmmap {
 

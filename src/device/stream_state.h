@@ -2,11 +2,10 @@
 #pragma once
 
 #include <dmmap/device.h>
+#include <dmmap/thread_safety.h>
 
 #include <optional>
 #include <utility>
-
-#include "transport/thread_safety.h"
 
 namespace dmmap {
 

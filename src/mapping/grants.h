@@ -6,13 +6,13 @@
 #pragma once
 
 #include <dmmap/mapping.h>
+#include <dmmap/thread_safety.h>
 
 #include <memory>
 #include <unordered_map>
 #include <vector>
 
 #include "mapping/shared_region_impl.h"
-#include "transport/thread_safety.h"
 
 namespace dmmap {
 

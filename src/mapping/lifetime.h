@@ -8,6 +8,7 @@
 #pragma once
 
 #include <dmmap/error.h>
+#include <dmmap/thread_safety.h>
 
 #include <cstdint>
 #include <functional>
@@ -15,7 +16,6 @@
 #include <thread>
 #include <unordered_map>
 
-#include "transport/thread_safety.h"
 #include "transport/unique_fd.h"
 
 namespace dmmap::mapping {

@@ -6,12 +6,12 @@
 #pragma once
 
 #include <dmmap/region.h>
+#include <dmmap/thread_safety.h>
 
 #include <functional>
 #include <memory>
 
 #include "mapping/lifetime.h"
-#include "transport/thread_safety.h"
 #include "transport/unique_fd.h"
 
 namespace dmmap {

@@ -1,12 +1,12 @@
 // Buffers that requests are received into, used again and again.
 #pragma once
 
+#include <dmmap/thread_safety.h>
+
 #include <cstddef>
 #include <memory>
 #include <span>
 #include <vector>
-
-#include "transport/thread_safety.h"
 
 namespace dmmap::session {
 

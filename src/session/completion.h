@@ -2,11 +2,10 @@
 #pragma once
 
 #include <dmmap/notifier.h>
+#include <dmmap/thread_safety.h>
 
 #include <condition_variable>
 #include <optional>
-
-#include "transport/thread_safety.h"
 
 namespace dmmap {
 

@@ -3,12 +3,12 @@
 
 #include <dmmap/connection.h>
 #include <dmmap/requests.h>
+#include <dmmap/thread_safety.h>
 
 #include <atomic>
 #include <unordered_map>
 
 #include "protocol/notify.h"
-#include "transport/thread_safety.h"
 
 namespace dmmap::session {
 

@@ -6,6 +6,7 @@
 
 #include <dmmap/filesystem.h>
 #include <dmmap/session.h>
+#include <dmmap/thread_safety.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -21,7 +22,6 @@
 #include "session/lookup_counts.h"
 #include "session/notify_queue.h"
 #include "session/trace.h"
-#include "transport/thread_safety.h"
 #include "transport/transport.h"
 
 namespace dmmap::session {

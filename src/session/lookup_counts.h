@@ -2,13 +2,12 @@
 #pragma once
 
 #include <dmmap/ids.h>
+#include <dmmap/thread_safety.h>
 
 #include <cstdint>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
-
-#include "transport/thread_safety.h"
 
 namespace dmmap::session {
 

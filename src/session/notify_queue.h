@@ -5,6 +5,7 @@
 #pragma once
 
 #include <dmmap/ids.h>
+#include <dmmap/thread_safety.h>
 
 #include <condition_variable>
 #include <deque>
@@ -12,8 +13,6 @@
 #include <thread>
 #include <unordered_map>
 #include <vector>
-
-#include "transport/thread_safety.h"
 
 namespace dmmap::session {
 

@@ -1,5 +1,7 @@
 #include "transport/watcher.h"
 
+#include <dmmap/thread_safety.h>
+
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -20,7 +22,6 @@
 
 #include "transport/mount.h"
 #include "transport/thread.h"
-#include "transport/thread_safety.h"
 #include "transport/unique_fd.h"
 
 namespace dmmap::transport {

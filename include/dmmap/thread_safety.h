@@ -1,4 +1,8 @@
 // Locks that clang's -Wthread-safety understands (clang's Thread Safety Analysis document); nothing to g++.
+//
+// For this library and for servers that want to say which lock guards what; nothing else in these headers needs it.
+// Promises: as std::mutex and std::unique_lock, which they are inside. Thread safety: every call of Mutex from any
+// thread; a MutexLock is of the thread that made it.
 #pragma once
 
 #include <condition_variable>
@@ -12,13 +16,17 @@
 #define DMMAP_GUARDED_BY(x) DMMAP_THREAD_ANNOTATION(guarded_by(x))
 #define DMMAP_REQUIRES(...) DMMAP_THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
 #define DMMAP_EXCLUDES(...) DMMAP_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
+#define DMMAP_SCOPED_CAPABILITY DMMAP_THREAD_ANNOTATION(scoped_lockable)
+#define DMMAP_ACQUIRE(...) DMMAP_THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))
+#define DMMAP_RELEASE(...) DMMAP_THREAD_ANNOTATION(release_capability(__VA_ARGS__))
+#define DMMAP_NOT_ANALYSED DMMAP_THREAD_ANNOTATION(no_thread_safety_analysis)
 
 namespace dmmap {
 
 class DMMAP_THREAD_ANNOTATION(capability("mutex")) Mutex {
  public:
-  void lock() DMMAP_THREAD_ANNOTATION(acquire_capability()) { mutex_.lock(); }
-  void unlock() DMMAP_THREAD_ANNOTATION(release_capability()) { mutex_.unlock(); }
+  void lock() DMMAP_ACQUIRE() { mutex_.lock(); }
+  void unlock() DMMAP_RELEASE() { mutex_.unlock(); }
 
  private:
   friend class MutexLock;
@@ -26,15 +34,15 @@ class DMMAP_THREAD_ANNOTATION(capability("mutex")) Mutex {
 };
 
 /// Holds a Mutex for a scope; can wait on a condition, and be let go of early.
-class DMMAP_THREAD_ANNOTATION(scoped_lockable) MutexLock {
+class DMMAP_SCOPED_CAPABILITY MutexLock {
  public:
-  explicit MutexLock(Mutex& mutex) DMMAP_THREAD_ANNOTATION(acquire_capability(mutex)) : lock_(mutex.mutex_) {}
+  explicit MutexLock(Mutex& mutex) DMMAP_ACQUIRE(mutex) : lock_(mutex.mutex_) {}
   MutexLock(const MutexLock&) = delete;
   MutexLock& operator=(const MutexLock&) = delete;
-  ~MutexLock() DMMAP_THREAD_ANNOTATION(release_capability()) = default;
+  ~MutexLock() DMMAP_RELEASE() = default;
 
-  void unlock() DMMAP_THREAD_ANNOTATION(release_capability()) { lock_.unlock(); }
-  void lock() DMMAP_THREAD_ANNOTATION(acquire_capability()) { lock_.lock(); }
+  void unlock() DMMAP_RELEASE() { lock_.unlock(); }
+  void lock() DMMAP_ACQUIRE() { lock_.lock(); }
 
   /// Waits once; look at the condition yourself, in a loop, so that the analysis sees it under the lock.
   void wait(std::condition_variable& changed) { changed.wait(lock_); }
