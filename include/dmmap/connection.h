@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 namespace dmmap {
 
@@ -44,6 +45,8 @@ class Connection {
   /// Errors: ENOSYS without Feature::passthrough; EPERM without CAP_SYS_ADMIN in the initial user namespace; what the
   /// kernel says of the file.
   [[nodiscard]] virtual Result<std::shared_ptr<BackingId>> open_backing(int fd) = 0;
+  /// Where the mount is: absolute, without symbolic links.
+  [[nodiscard]] virtual const std::string& mountpoint() const = 0;
   /// Says something to SessionOptions::log.
   virtual void log(LogLevel level, const std::string& text) = 0;
   /// Lookups that the kernel holds now, of all nodes together.

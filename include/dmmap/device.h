@@ -1,12 +1,14 @@
 // DeviceFilesystem: a directory of named devices; each open of one is a stream of its own.
 //
-// Promises: every open() gets an inode of its own, and so can map memory of its own, while stat(2) shows one inode
-// number for each device. A stream's calls stop before its destructor runs; it's destroyed after RELEASE, when no Reply
-// is held. Thread safety: different streams, and calls of one stream, can be called from several threads at a time when
-// the session has more than one thread; with one thread they come one by one.
+// Promises: every open() of a device gets an inode of its own, and so can map memory of its own, while stat(2) shows
+// one inode number for each device; a file that shows one region to all (add_file()) is one inode. A stream's calls
+// stop before its destructor runs; it's destroyed after RELEASE, when no Reply is held. Thread safety: different
+// streams, and calls of one stream, can be called from several threads at a time when the session has more than one
+// thread; with one thread they come one by one.
 #pragma once
 
 #include <dmmap/mapping.h>
+#include <dmmap/paged_region.h>
 
 #include <cstdint>
 #include <functional>
@@ -58,6 +60,7 @@ struct DeviceOptions {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   std::uint64_t size = 0;  ///< st_size in bytes; must cover what may be mapped, since some programs look
+  bool own_io = false;     ///< read(2) and write(2) are the streams' own, not those of what is mapped
   bool seekable = true;  ///< O_WRONLY opens of one that isn't have no file position, so that write never waits for read
 };
 
@@ -73,6 +76,10 @@ class DeviceFilesystem : public MappedFilesystem {
   /// Adds a device. Before or after mounting.
   /// Errors: EINVAL for an empty name, ".", "..", one with '/', or longer than 255 bytes; EEXIST.
   Result<void> add(DeviceOptions options, OpenStream open);
+
+  /// Adds a file whose contents are `region`: all who open it map, read and write the same bytes. Its size is the
+  /// region's, whatever `options` says; a PagedRegion's can be truncated up to its max_size.
+  Result<void> add_file(DeviceOptions options, std::shared_ptr<Region> region);
 
   /// Streams that are open now.
   [[nodiscard]] std::size_t open_streams() const;

@@ -15,6 +15,10 @@
 
 namespace dmmap {
 
+namespace session {
+class Interceptor;
+}
+
 /// Base of every server.
 class Filesystem {
  public:
@@ -79,6 +83,9 @@ class Filesystem {
 
   /// The name that a trace shows for an ioctl's number, or "" for none that is known. Thread safety: any thread.
   [[nodiscard]] virtual std::string ioctl_name(std::uint32_t command) const;
+
+  /// For the layers of the library that see requests first.
+  [[nodiscard]] virtual session::Interceptor* interceptor();
 };
 
 }  // namespace dmmap

@@ -45,21 +45,27 @@ struct Grant {
 struct OpenedFile {
   HandleId handle;      ///< unique among the open handles of the file system
   bool stream = false;  ///< no file position (FOPEN_STREAM) where the open gets no backing, with which that can't go
+  bool own_io = false;  ///< read(2) and write(2) are the server's own, not those of what is mapped
 };
 
 /// A Filesystem that says at each open what the file's mappings show. On this kernel's best tier the library carries
-/// the grant out: for a SharedRegion by FUSE passthrough, with the backing kept until RELEASE.
+/// the grant out: for a SharedRegion by FUSE passthrough, with the backing kept until RELEASE; for a PagedRegion by the
+/// inode's page cache.
 ///
-/// read(2) and write(2) come to the server (the files are direct_io), so that they and the mappings can be the same
-/// bytes: the default read_file() and write_file() answer from the region that the handle was granted.
+/// read(2) and write(2) see the same bytes as the mappings: of a SharedRegion by read_file() and write_file(), whose
+/// defaults answer from it, of a PagedRegion by the page cache. With OpenedFile::own_io they are the server's own,
+/// whatever is mapped, and always come to read_file() and write_file(); a PagedRegion can be mapped then where the
+/// mount has Feature::direct_io_allow_mmap (SessionOptions).
 ///
 /// A refused map lets the open succeed; mmap(MAP_SHARED) then fails with ENODEV, whatever error was given, since that
 /// is all this tier can say, and a touch of a MAP_PRIVATE mapping gets SIGBUS. A grant that can't be carried out (the
-/// mount lacks passthrough) does the same and is logged once. O_WRONLY handles can't be mapped (mmap(2), EACCES), so
-/// map() isn't asked for them. To let clients map for reading only, refuse O_RDWR in open_file().
+/// mount lacks passthrough) does the same and is logged once. O_WRONLY handles can't be mapped (mmap(2), EACCES): map()
+/// is asked for them only where what it grants answers write(2). To let clients map for reading only, refuse O_RDWR in
+/// open_file().
 ///
-/// A second open of one inode (by a bind mount, /proc/self/fd or an O_PATH descriptor; linux/fuse.h knows one backing
-/// an inode) is granted the same region or fails with EBUSY.
+/// A PagedRegion is one node's: granting it to another fails with EBUSY. A second open of one inode (by a bind mount,
+/// /proc/self/fd or an O_PATH descriptor; linux/fuse.h knows one backing an inode) is granted the same region or fails
+/// with EBUSY.
 ///
 /// Thread safety: as Filesystem; the calls below come from any thread of the session, several at a time.
 class MappedFilesystem : public Filesystem {
@@ -84,6 +90,10 @@ class MappedFilesystem : public Filesystem {
   /// The region that a handle was granted, or null.
   [[nodiscard]] std::shared_ptr<Region> granted(HandleId handle) const;
 
+  /// Asked after what the kernel held and the region had kept has been written back. The defaults succeed.
+  void fsync(const FsyncRequest& request, Reply<Done> reply) override;
+  void flush(const FlushRequest& request, Reply<Done> reply) override;
+
   void mounted(Connection& connection) override;
   /// Calls released() for every handle that is still open.
   void unmounted() override;
@@ -91,10 +101,13 @@ class MappedFilesystem : public Filesystem {
   void release(const ReleaseRequest& request, Reply<Done> reply) final;
   void read(const ReadRequest& request, Reply<Data> reply) final;
   void write(const WriteRequest& request, Reply<Written> reply) final;
+  [[nodiscard]] session::Interceptor* interceptor() final;
+
+  class Grants;
 
  private:
-  class Grants;
-  Result<std::shared_ptr<BackingId>> carry_out(const OpenRequest& request, HandleId handle);
+  struct CarriedOut;
+  Result<CarriedOut> carry_out(const OpenRequest& request, const OpenedFile& file);
   std::unique_ptr<Grants> grants_;
 };
 

@@ -51,6 +51,9 @@ class Notifier {
   /// Drops cached attributes (offset < 0) or, too, cached pages of [offset, offset+length) bytes; length 0: to the end.
   /// Dirty pages are written back first; a writeback that fails loses them, and the outcome doesn't tell.
   virtual Completion inval_inode(NodeId node, std::int64_t offset, std::int64_t length) = 0;
+  /// As inval_inode, sent from the calling thread, in no order with what is queued; returns when it's done. From a
+  /// handler another thread serves meanwhile. Not while holding what an answer to a request needs.
+  virtual Result<void> inval_inode_and_wait(NodeId node, std::int64_t offset, std::int64_t length) = 0;
   /// Drops the cached name; with `expire_only` (7.38) just lets it be looked up again.
   virtual Completion inval_entry(NodeId parent, std::string name, bool expire_only = false) = 0;
   /// The name `name`, which was `child`, is gone: as inval_entry, and watchers are told.

@@ -1,9 +1,9 @@
 // Region: a run of pages that a server names, and that clients' mappings show.
 //
 // Promises: read, write and discard work the same on every kind of region, from any thread, while clients use the same
-// pages. A store by either side is seen by the other; a store of an aligned word of up to 8 bytes is never seen in
-// part. Clients share this memory and may change it at any moment: read a value once and check what you read. No call
-// here ever raises a signal in the server.
+// pages. A store by either side is seen by the other; in a SharedRegion a store of an aligned word of up to 8 bytes is
+// never seen in part. Clients share this memory and may change it at any moment: read a value once and check what you
+// read. No call here ever raises a signal in the server.
 #pragma once
 
 #include <dmmap/error.h>
@@ -29,7 +29,7 @@ class Region {
   virtual ~Region() = default;
 
   [[nodiscard]] virtual RegionId id() const = 0;
-  /// In bytes, a multiple of page_size(); never changes.
+  /// In bytes. A SharedRegion's is a multiple of page_size() and never changes.
   [[nodiscard]] virtual std::uint64_t size() const = 0;
   [[nodiscard]] virtual const std::string& name() const = 0;
 

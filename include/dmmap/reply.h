@@ -14,7 +14,8 @@ namespace dmmap {
 
 namespace detail {
 class PendingRequest;
-}
+struct ReplyParts;
+}  // namespace detail
 
 /// Whether an answer reached the kernel. `gone`: the request was given up (the connection was aborted or unmounted),
 /// so whatever the answer handed out (a lookup, a handle) was not taken and will never be forgotten or released.
@@ -48,6 +49,7 @@ class ReplyBase {
   explicit ReplyBase(std::shared_ptr<detail::PendingRequest> pending) noexcept;
 
  protected:
+  friend struct detail::ReplyParts;
   std::shared_ptr<detail::PendingRequest> pending_;
 };
 

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,9 +25,11 @@ namespace dmmap {
 /// How to serve.
 struct SessionOptions {
   MountOptions mount;
-  unsigned threads = 1;               ///< readers of requests, 1 to 64; more are rarely faster (docs/)
-  std::uint32_t max_write = 1 << 20;  ///< bytes in one request, 4096 to 1 MiB
-  bool writeback_cache = false;       ///< the kernel keeps dirty pages, and judges size and mtime
+  unsigned threads = 1;                        ///< readers of requests, 1 to 64; more are rarely faster (docs/)
+  std::uint32_t max_write = 1 << 20;           ///< bytes in one request, 4096 to 1 MiB
+  std::optional<std::uint32_t> max_readahead;  ///< bytes the kernel may read ahead; absent: as it likes; 0: not at all
+  bool explicit_inval_data = false;  ///< a changed mtime drops no cached pages: for servers that do it by region calls
+  bool writeback_cache = false;      ///< the kernel keeps dirty pages, and judges size and mtime
   bool direct_io_allow_mmap =
       false;                 ///< a direct_io file without a grant may be mapped MAP_SHARED, through the page cache
   bool readdirplus = false;  ///< the server implements it: the kernel asks it instead of readdir, and takes no ENOSYS

@@ -23,7 +23,7 @@ std::string program_of(std::uint32_t pid) {
 
 SoundFilesystem::SoundFilesystem(const Clock& clock, Engine& engine, LogSink log)
     : clock_(clock), engine_(engine), log_(std::move(log)) {
-  const auto added = add({.name = "dsp", .mode = 0666, .size = kRegionBytes, .seekable = false},
+  const auto added = add({.name = "dsp", .mode = 0666, .size = kRegionBytes, .own_io = true, .seekable = false},
                          [this](const OpenRequest& request) { return open_dsp(request); });
   if (!added) {
     log_(LogLevel::error, added.error().message);

@@ -1,4 +1,5 @@
 #include <dirent.h>
+#include <fcntl.h>
 
 #include <cerrno>
 #include <vector>
@@ -13,13 +14,38 @@ namespace {
 // Attributes may change at any time and inodes are fresh at each lookup, so the kernel caches neither.
 constexpr std::chrono::nanoseconds kUncached{0};
 
+/// An open of a file that shows one region to all.
+class RegionStream final : public Stream {
+ public:
+  explicit RegionStream(std::shared_ptr<Region> region) : region_(std::move(region)) {}
+  Result<Grant> map(const MapRequest& /*request*/) override { return Grant{.region = region_}; }
+
+ private:
+  std::shared_ptr<Region> region_;
+};
+
 }  // namespace
 
 DeviceFilesystem::DeviceFilesystem() : devices_(std::make_unique<Devices>()) {}
 DeviceFilesystem::~DeviceFilesystem() = default;
 
 Result<void> DeviceFilesystem::add(DeviceOptions options, OpenStream open) {
-  return devices_->add(std::move(options), std::move(open));
+  return devices_->add(std::move(options), std::move(open), nullptr);
+}
+
+Result<void> DeviceFilesystem::add_file(DeviceOptions options, std::shared_ptr<Region> region) {
+  if (!region) {
+    return fail(EINVAL, "a file needs a region");
+  }
+  auto open = [region](const OpenRequest& request) -> Result<std::shared_ptr<Stream>> {
+    if ((request.flags & O_TRUNC) != 0) {
+      // Ignored by what can't be truncated, as open(2) of a device does.
+      static_cast<void>(Devices::truncate(region, 0));
+    }
+    return std::make_shared<RegionStream>(region);
+  };
+  options.own_io = false;
+  return devices_->add(std::move(options), std::move(open), std::move(region));
 }
 
 std::size_t DeviceFilesystem::open_streams() const {
@@ -32,7 +58,7 @@ void DeviceFilesystem::mounted(Connection& connection) {
 }
 
 void DeviceFilesystem::lookup(const LookupRequest& request, Reply<Entry> reply) {
-  const auto node = request.node == kRootNode ? devices_->fresh_node(request.name) : std::nullopt;
+  const auto node = request.node == kRootNode ? devices_->find_node(request.name) : std::nullopt;
   if (!node) {
     reply.error(ENOENT);
     return;
@@ -72,7 +98,7 @@ Result<OpenedFile> DeviceFilesystem::open_file(const OpenRequest& request) {
   const HandleId handle = devices_->next_handle();
   (*stream)->state_->opened(*this, devices_->connection(), handle);
   devices_->opened(handle, std::move(*stream));
-  return OpenedFile{.handle = handle, .stream = !device->options.seekable};
+  return OpenedFile{.handle = handle, .stream = !device->options.seekable, .own_io = device->options.own_io};
 }
 
 Result<Grant> DeviceFilesystem::map(const MapRequest& request) {

@@ -22,7 +22,7 @@ timespec now() {
 
 }  // namespace
 
-Result<void> DeviceFilesystem::Devices::add(DeviceOptions options, OpenStream open) {
+Result<void> DeviceFilesystem::Devices::add(DeviceOptions options, OpenStream open, std::shared_ptr<Region> region) {
   const std::string& name = options.name;
   if (name.empty() || name == "." || name == ".." || name.size() > kLongestName ||
       name.find('/') != std::string::npos || name.find('\0') != std::string::npos) {
@@ -35,11 +35,15 @@ Result<void> DeviceFilesystem::Devices::add(DeviceOptions options, OpenStream op
   if (devices_.size() >= kMostDevices) {
     return fail(ENOSPC, fmt::format("at most {} devices", kMostDevices));
   }
-  devices_.push_back({std::move(options), std::move(open), now()});
+  // A paged region is one inode's. A shared one isn't, and each open with an inode of its own is one less that can
+  // meet EBUSY.
+  const bool one_node = std::dynamic_pointer_cast<PagedRegion>(region) != nullptr;
+  const std::uint64_t serial = one_node ? next_serial_.fetch_add(1) : 0;
+  devices_.push_back({std::move(options), std::move(open), std::move(region), now(), serial});
   return {};
 }
 
-std::optional<NodeId> DeviceFilesystem::Devices::fresh_node(std::string_view name) {
+std::optional<NodeId> DeviceFilesystem::Devices::find_node(std::string_view name) {
   const MutexLock lock(lock_);
   const auto found =
       std::find_if(devices_.begin(), devices_.end(), [&](const Device& each) { return each.options.name == name; });
@@ -47,7 +51,8 @@ std::optional<NodeId> DeviceFilesystem::Devices::fresh_node(std::string_view nam
     return std::nullopt;
   }
   const auto index = static_cast<std::uint64_t>(found - devices_.begin());
-  return NodeId{next_serial_.fetch_add(1) << kIndexBits | index};
+  const std::uint64_t serial = found->serial != 0 ? found->serial : next_serial_.fetch_add(1);
+  return NodeId{serial << kIndexBits | index};
 }
 
 std::optional<std::size_t> DeviceFilesystem::Devices::index_of(NodeId node) const {
@@ -60,7 +65,7 @@ Attributes DeviceFilesystem::Devices::attributes_at(std::size_t index) const {
   const Device& device = devices_[index];
   Attributes attributes;
   attributes.ino = kFirstInode + index;
-  attributes.size = device.options.size;
+  attributes.size = device.region ? device.region->size() : device.options.size;
   attributes.mode = S_IFREG | (device.options.mode & kPermissions);
   attributes.uid = device.options.uid;
   attributes.gid = device.options.gid;
@@ -90,12 +95,26 @@ Result<void> DeviceFilesystem::Devices::change(const SetattrRequest& request) {
     return fail(EPERM, "the directory of devices can't be changed");
   }
   if (request.size) {
-    return fail(EINVAL, "a device can't be truncated");  // truncate(2): EINVAL for what isn't a regular file
+    if (auto cut = truncate(devices_[*index].region, *request.size); !cut) {
+      return cut;
+    }
   }
   DeviceOptions& options = devices_[*index].options;
   options.mode = request.mode.value_or(options.mode) & kPermissions;
   options.uid = request.uid.value_or(options.uid);
   options.gid = request.gid.value_or(options.gid);
+  return {};
+}
+
+Result<void> DeviceFilesystem::Devices::truncate(const std::shared_ptr<Region>& region, std::uint64_t size) {
+  const auto paged = std::dynamic_pointer_cast<PagedRegion>(region);
+  if (!paged) {
+    return fail(EINVAL, "a device can't be truncated");  // truncate(2): EINVAL for what isn't a regular file
+  }
+  if (size > paged->max_size()) {
+    return fail(EFBIG, fmt::format("the file may have at most {} bytes", paged->max_size()));
+  }
+  paged->set_size(size);
   return {};
 }
 

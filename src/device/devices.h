@@ -22,14 +22,18 @@ class DeviceFilesystem::Devices {
   struct Device {
     DeviceOptions options;
     OpenStream open;
+    std::shared_ptr<Region> region;  // that all opens share, or null
     timespec created{};
+    std::uint64_t serial = 0;  // of the one node; 0: each lookup gives another
   };
 
-  Result<void> add(DeviceOptions options, OpenStream open) DMMAP_EXCLUDES(lock_);
-  /// A fresh node of the device that has this name.
-  [[nodiscard]] std::optional<NodeId> fresh_node(std::string_view name) DMMAP_EXCLUDES(lock_);
+  Result<void> add(DeviceOptions options, OpenStream open, std::shared_ptr<Region> region) DMMAP_EXCLUDES(lock_);
+  /// A node of the device that has this name: a fresh one, unless it has one for all.
+  [[nodiscard]] std::optional<NodeId> find_node(std::string_view name) DMMAP_EXCLUDES(lock_);
   [[nodiscard]] std::optional<Attributes> attributes(NodeId node) const DMMAP_EXCLUDES(lock_);
   Result<void> change(const SetattrRequest& request) DMMAP_EXCLUDES(lock_);
+  /// What a truncation to `size` bytes does: EINVAL for what isn't a paged region's file, EFBIG beyond its max_size.
+  static Result<void> truncate(const std::shared_ptr<Region>& region, std::uint64_t size);
   [[nodiscard]] std::optional<Device> of_node(NodeId node) const DMMAP_EXCLUDES(lock_);
   [[nodiscard]] std::vector<DeviceOptions> list() const DMMAP_EXCLUDES(lock_);
 

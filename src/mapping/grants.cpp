@@ -41,51 +41,83 @@ std::shared_ptr<Region> MappedFilesystem::Grants::of_handle(HandleId handle) con
   return found == handles_.end() ? nullptr : found->second.region;
 }
 
-Result<std::shared_ptr<BackingId>> MappedFilesystem::Grants::add_without(NodeId node, HandleId handle, bool share) {
+Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::add_without(NodeId node, const OpenedFile& file,
+                                                                           bool share) {
   const MutexLock lock(lock_);
   const auto found = nodes_.find(node);
   if (found == nodes_.end()) {
-    handles_[handle] = {node, nullptr, nullptr};
-    return std::shared_ptr<BackingId>();
+    handles_[file.handle] = {node, nullptr, nullptr};
+    return CarriedOut{};
   }
   // The kernel takes no open without a backing where another has one.
   if (!share) {
     return fail(EBUSY, fmt::format("node {} is open with a region, and this open was refused one", node.value));
   }
-  return attach(node, handle, found->second.region);
+  return attach(node, file, found->second.region);
 }
 
-Result<std::shared_ptr<BackingId>> MappedFilesystem::Grants::add(NodeId node, HandleId handle,
-                                                                 std::shared_ptr<SharedRegion> region) {
+Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::add(NodeId node, const OpenedFile& file,
+                                                                   std::shared_ptr<Region> region) {
   const MutexLock lock(lock_);
-  return attach(node, handle, std::move(region));
+  return attach(node, file, std::move(region));
 }
 
-Result<std::shared_ptr<BackingId>> MappedFilesystem::Grants::attach(NodeId node, HandleId handle,
-                                                                    std::shared_ptr<SharedRegion> region) {
+Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::attach(NodeId node, const OpenedFile& file,
+                                                                      std::shared_ptr<Region> region) {
   const auto found = nodes_.find(node);
   if (found != nodes_.end() && found->second.region != region) {
     return fail(EBUSY, fmt::format("node {} is open with another region", node.value));
   }
-  std::shared_ptr<BackingId> backing;
+  Result<CarriedOut> carried = fail(EINVAL, "a grant without a region that this tier can map");
+  if (const auto shared = std::dynamic_pointer_cast<SharedRegion>(region)) {
+    carried = attach_shared(shared);
+  } else if (const auto paged = std::dynamic_pointer_cast<PagedRegion>(region)) {
+    carried = attach_paged(node, file, *paged);
+  }
+  if (!carried) {
+    return carried;
+  }
+  const bool counted = carried->backing || carried->page_cache;
+  if (counted) {
+    Node& entry = nodes_[node];
+    entry.region = region;
+    ++entry.opens;
+  }
+  handles_[file.handle] = {node, std::move(region), carried->backing, counted};
+  return carried;
+}
+
+Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::attach_shared(
+    const std::shared_ptr<SharedRegion>& region) {
+  CarriedOut carried;
   const auto begun = region->impl().begin_open([&](int memfd) DMMAP_REQUIRES(lock_) -> Result<void> {
     auto opened = backing_of(*region, memfd);
     if (!opened) {
       return tl::unexpected(opened.error());
     }
-    backing = std::move(*opened);
+    carried.backing = std::move(*opened);
     return {};
   });
   if (!begun) {
     return tl::unexpected(begun.error());
   }
-  if (backing) {
-    Node& entry = nodes_[node];
-    entry.region = region;
-    ++entry.opens;
+  return carried;
+}
+
+Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::attach_paged(NodeId node, const OpenedFile& file,
+                                                                            const PagedRegion& region) {
+  const Capabilities& capabilities = connection_->capabilities();
+  if (file.own_io && !capabilities.has(Feature::direct_io_allow_mmap) && !std::exchange(said_no_direct_mmap_, true)) {
+    connection_->log(LogLevel::warning,
+                     fmt::format("files whose read and write are the server's own can't be mapped on this mount: "
+                                 "direct_io_allow_mmap: {}",
+                                 capabilities.why_not(Feature::direct_io_allow_mmap)));
   }
-  handles_[handle] = {node, std::move(region), backing};
-  return backing;
+  const auto same = paged_.opened(node, file.handle, region.impl(), file.own_io);
+  if (!same) {
+    return tl::unexpected(same.error());
+  }
+  return CarriedOut{.backing = nullptr, .page_cache = true, .keep_cache = *same};
 }
 
 bool MappedFilesystem::Grants::remove(HandleId handle) {
@@ -98,20 +130,22 @@ bool MappedFilesystem::Grants::remove(HandleId handle) {
     }
     removed = std::move(found->second);
     handles_.erase(found);
-    if (removed.backing) {
+    if (removed.counted) {
       const auto node = nodes_.find(removed.node);
       if (--node->second.opens == 0) {
         nodes_.erase(node);
       }
-      if (removed.backing.use_count() == 1) {
-        backings_.erase(removed.region.get());
-      }
+    }
+    if (removed.backing && removed.backing.use_count() == 1) {
+      backings_.erase(removed.region.get());
     }
   }
-  if (removed.region) {
-    removed.backing
-        .reset();  // the kernel drops its own reference to the file, which is no longer to count as an open one
-    removed.region->impl().end_open();
+  if (const auto shared = std::dynamic_pointer_cast<SharedRegion>(removed.region)) {
+    // The kernel drops its own reference to the file, which is no longer to count as an open one.
+    removed.backing.reset();
+    shared->impl().end_open();
+  } else if (removed.region) {
+    paged_.released(removed.node, handle);
   }
   return true;
 }

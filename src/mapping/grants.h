@@ -1,6 +1,8 @@
 // Grants: which handle of a MappedFilesystem has which region, and how the kernel was told. The only place that decides
 // how a grant is carried out.
 //
+// Shared regions are carried out by backings, paged ones by the page cache (PagedRequests).
+//
 // Invariants: 1. all opens of one node that have a backing have the same one (linux/fuse.h: an inode has one); 2. a
 // backing lives until the RELEASE of the last open that was answered with it; 3. opens of one region share one backing.
 #pragma once
@@ -12,28 +14,40 @@
 #include <unordered_map>
 #include <vector>
 
+#include "mapping/paged_requests.h"
 #include "mapping/shared_region_impl.h"
 
 namespace dmmap {
 
+/// How an open is answered.
+struct MappedFilesystem::CarriedOut {
+  std::shared_ptr<BackingId> backing;
+  bool page_cache = false;  // reads and writes go through it, unless they're the server's own
+  bool keep_cache = false;  // what is cached is good
+};
+
 /// Thread safety: every call, from any thread.
 class MappedFilesystem::Grants {
  public:
+  explicit Grants(MappedFilesystem& filesystem) : paged_(filesystem) {}
+
   void mounted(Connection& connection) DMMAP_EXCLUDES(lock_) {
     const MutexLock lock(lock_);
     connection_ = &connection;
+    paged_.mounted(connection);
   }
+  void unmounted() { paged_.unmounted(); }
+  [[nodiscard]] mapping::PagedRequests& paged() { return paged_; }
 
   /// What the open files of this very node have, or null.
   [[nodiscard]] std::shared_ptr<Region> of_node(NodeId node) const DMMAP_EXCLUDES(lock_);
   [[nodiscard]] std::shared_ptr<Region> of_handle(HandleId handle) const DMMAP_EXCLUDES(lock_);
 
   /// A handle without a region. Errors: EBUSY when the node has one, unless `share` takes it too.
-  Result<std::shared_ptr<BackingId>> add_without(NodeId node, HandleId handle, bool share) DMMAP_EXCLUDES(lock_);
+  Result<CarriedOut> add_without(NodeId node, const OpenedFile& file, bool share) DMMAP_EXCLUDES(lock_);
   /// A handle with `region`; without a backing where this mount can't have one. Errors: EBUSY when the node has
-  /// another; ESTALE when it's revoked; those of the kernel.
-  Result<std::shared_ptr<BackingId>> add(NodeId node, HandleId handle, std::shared_ptr<SharedRegion> region)
-      DMMAP_EXCLUDES(lock_);
+  /// another; ESTALE when it's revoked; EINVAL for a region of no known kind; those of the kernel.
+  Result<CarriedOut> add(NodeId node, const OpenedFile& file, std::shared_ptr<Region> region) DMMAP_EXCLUDES(lock_);
   /// The handle is released. False when it isn't known.
   bool remove(HandleId handle) DMMAP_EXCLUDES(lock_);
 
@@ -46,22 +60,26 @@ class MappedFilesystem::Grants {
  private:
   struct Handle {
     NodeId node;
-    std::shared_ptr<SharedRegion> region;
+    std::shared_ptr<Region> region;
     std::shared_ptr<BackingId> backing;
+    bool counted = false;  // among its node's opens
   };
   struct Node {
-    std::shared_ptr<SharedRegion> region;
+    std::shared_ptr<Region> region;
     std::uint64_t opens = 0;
   };
-  Result<std::shared_ptr<BackingId>> attach(NodeId node, HandleId handle, std::shared_ptr<SharedRegion> region)
-      DMMAP_REQUIRES(lock_);
+  Result<CarriedOut> attach(NodeId node, const OpenedFile& file, std::shared_ptr<Region> region) DMMAP_REQUIRES(lock_);
+  Result<CarriedOut> attach_shared(const std::shared_ptr<SharedRegion>& region) DMMAP_REQUIRES(lock_);
+  Result<CarriedOut> attach_paged(NodeId node, const OpenedFile& file, const PagedRegion& region) DMMAP_REQUIRES(lock_);
 
   /// The region's backing, made when nobody has one yet; null where the mount can't have one.
   Result<std::shared_ptr<BackingId>> backing_of(const SharedRegion& region, int memfd) DMMAP_REQUIRES(lock_);
 
+  mapping::PagedRequests paged_;
   mutable Mutex lock_;
   Connection* connection_ DMMAP_GUARDED_BY(lock_) = nullptr;
   bool said_unmapped_ DMMAP_GUARDED_BY(lock_) = false;
+  bool said_no_direct_mmap_ DMMAP_GUARDED_BY(lock_) = false;
   std::unordered_map<HandleId, Handle> handles_ DMMAP_GUARDED_BY(lock_);
   std::unordered_map<NodeId, Node> nodes_ DMMAP_GUARDED_BY(lock_);
   std::unordered_map<const Region*, std::weak_ptr<BackingId>> backings_ DMMAP_GUARDED_BY(lock_);

@@ -19,7 +19,7 @@ bool opened_for_writing_only(int flags) {
 
 }  // namespace
 
-MappedFilesystem::MappedFilesystem() : grants_(std::make_unique<Grants>()) {}
+MappedFilesystem::MappedFilesystem() : grants_(std::make_unique<Grants>(*this)) {}
 MappedFilesystem::~MappedFilesystem() = default;
 
 Result<Grant> MappedFilesystem::map(const MapRequest& /*request*/) {
@@ -44,6 +44,19 @@ void MappedFilesystem::unmounted() {
     released(request);
     grants_->remove(open.handle);
   }
+  grants_->unmounted();
+}
+
+session::Interceptor* MappedFilesystem::interceptor() {
+  return &grants_->paged();
+}
+
+void MappedFilesystem::fsync(const FsyncRequest& /*request*/, Reply<Done> reply) {
+  reply.ok({});
+}
+
+void MappedFilesystem::flush(const FlushRequest& /*request*/, Reply<Done> reply) {
+  reply.ok({});
 }
 
 void MappedFilesystem::open(const OpenRequest& request, Reply<Opened> reply) {
@@ -56,46 +69,46 @@ void MappedFilesystem::open(const OpenRequest& request, Reply<Opened> reply) {
   undo.node = request.node;
   undo.handle = file->handle;
 
-  const auto backing = carry_out(request, file->handle);
-  if (!backing) {
+  const auto carried = carry_out(request, *file);
+  if (!carried) {
     released(undo);
-    reply.error(backing.error().code);
+    reply.error(carried.error().code);
     return;
   }
   Opened opened;
   opened.handle = file->handle;
-  opened.direct_io = true;
-  opened.backing = *backing;
-  opened.stream = file->stream && !*backing;
+  opened.direct_io = !carried->page_cache || file->own_io;
+  opened.keep_cache = carried->keep_cache;
+  opened.backing = carried->backing;
+  opened.stream = file->stream && !carried->backing && opened.direct_io;
   if (reply.ok(opened) == Delivery::gone) {
     released(undo);
     grants_->remove(file->handle);
   }
 }
 
-Result<std::shared_ptr<BackingId>> MappedFilesystem::carry_out(const OpenRequest& request, HandleId handle) {
-  // Such a descriptor can't be mapped at all (mmap(2), EACCES), so it doesn't matter what it would show.
-  if (opened_for_writing_only(request.flags)) {
-    return grants_->add_without(request.node, handle, true);
+Result<MappedFilesystem::CarriedOut> MappedFilesystem::carry_out(const OpenRequest& request, const OpenedFile& file) {
+  // Such a descriptor can't be mapped at all (mmap(2), EACCES): it matters only what write(2) means, and where the node
+  // shows a region already, that's clear.
+  const bool for_writing_only = opened_for_writing_only(request.flags);
+  if (for_writing_only && (file.own_io || grants_->of_node(request.node))) {
+    return grants_->add_without(request.node, file, true);
   }
   MapRequest question;
   question.caller = request.caller;
   question.node = request.node;
-  question.handle = handle;
-  question.write = (request.flags & O_ACCMODE) == O_RDWR;
+  question.handle = file.handle;
+  question.read = !for_writing_only;
+  question.write = (request.flags & O_ACCMODE) != O_RDONLY;
   question.node_region = grants_->of_node(request.node);
   const auto grant = map(question);
   if (!grant) {
-    return grants_->add_without(request.node, handle, false);
-  }
-  const auto shared = std::dynamic_pointer_cast<SharedRegion>(grant->region);
-  if (!shared) {
-    return fail(EINVAL, "a grant without a region that this tier can map");
+    return grants_->add_without(request.node, file, for_writing_only);
   }
   if (grant->offset != 0) {
     return fail(EINVAL, fmt::format("a grant at open starts at offset 0 of its region, not at {}", grant->offset));
   }
-  return grants_->add(request.node, handle, shared);
+  return grants_->add(request.node, file, grant->region);
 }
 
 void MappedFilesystem::release(const ReleaseRequest& request, Reply<Done> reply) {

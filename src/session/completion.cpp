@@ -2,18 +2,9 @@
 
 #include <cerrno>
 
+#include "session/serving.h"
+
 namespace dmmap {
-
-namespace {
-thread_local bool serves_requests = false;
-}
-
-void session::mark_serving_thread() {
-  serves_requests = true;
-}
-bool session::is_serving_thread() {
-  return serves_requests;
-}
 
 void Completion::State::set(Result<void> outcome) {
   const MutexLock lock(lock_);
@@ -23,9 +14,6 @@ void Completion::State::set(Result<void> outcome) {
 
 Result<void> Completion::State::wait() {
   MutexLock lock(lock_);
-  if (!outcome_ && session::is_serving_thread()) {
-    return fail(EDEADLK, "a thread that serves requests can't wait for a notification, which may need it");
-  }
   while (!outcome_) {
     lock.wait(changed_);
   }
@@ -38,6 +26,9 @@ bool Completion::State::ready() {
 }
 
 Result<void> Completion::wait() const {
+  if (!state_->ready() && session::is_serving_thread()) {
+    return fail(EDEADLK, "a thread that serves requests can't wait for an outcome that may need it");
+  }
   return state_->wait();
 }
 bool Completion::ready() const {

@@ -21,11 +21,4 @@ class Completion::State {
   std::optional<Result<void>> outcome_ DMMAP_GUARDED_BY(lock_);
 };
 
-namespace session {
-
-/// Marks the calling thread, for as long as it lives, as one that requests need: it must not wait for a notification.
-void mark_serving_thread();
-[[nodiscard]] bool is_serving_thread();
-
-}  // namespace session
 }  // namespace dmmap

@@ -29,10 +29,12 @@ class ConnectionImpl final : public Connection, public Notifier {
   [[nodiscard]] Notifier& notifier() override { return *this; }
   Result<std::shared_ptr<BackingId>> open_backing(int fd) override;
   void log(LogLevel level, const std::string& text) override;
+  [[nodiscard]] const std::string& mountpoint() const override;
   [[nodiscard]] std::uint64_t outstanding_lookups() const override;
 
   void poll(PollHandle handle) override;
   Completion inval_inode(NodeId node, std::int64_t offset, std::int64_t length) override;
+  Result<void> inval_inode_and_wait(NodeId node, std::int64_t offset, std::int64_t length) override;
   Completion inval_entry(NodeId parent, std::string name, bool expire_only) override;
   Completion remove(NodeId parent, NodeId child, std::string name) override;
   Completion store(NodeId node, std::uint64_t offset, std::vector<std::byte> data) override;

@@ -13,9 +13,11 @@
 #include "protocol/print.h"
 #include "session/completion.h"
 #include "session/connection_impl.h"
+#include "session/interceptor.h"
 #include "session/negotiate.h"
 #include "session/opcode_table.h"
 #include "session/pending_request.h"
+#include "session/serving.h"
 #include "transport/thread.h"
 
 namespace dmmap::session {
@@ -24,6 +26,8 @@ namespace {
 
 // fs/fuse/dev.c refuses to read into less than the largest write and its headers.
 constexpr std::size_t kHeaderRoom = 4096;
+// Those that wait in calls of regions, from handlers, included.
+constexpr std::size_t kMostThreads = 256;
 
 }  // namespace
 
@@ -92,13 +96,42 @@ Result<void> Core::begin() {
 
 void Core::start() {
   filesystem_.mounted(*connection_);
+  const MutexLock lock(threads_lock_);
   for (unsigned i = 0; i < options_.threads; ++i) {
-    threads_.push_back(start_thread("dmmap-serve", [this] { serve(); }));
+    start_serving();
   }
 }
 
+void Core::start_serving() {
+  threads_.push_back(start_thread("dmmap-serve", [this] { serve(); }));
+}
+
+bool Core::begin_waiting() {
+  const MutexLock lock(threads_lock_);
+  if (waiting_ + 1 == threads_.size() && !joining_) {
+    if (threads_.size() >= kMostThreads) {
+      return false;
+    }
+    start_serving();
+  }
+  ++waiting_;
+  return true;
+}
+
+void Core::end_waiting() {
+  const MutexLock lock(threads_lock_);
+  --waiting_;
+}
+
+void Core::forgotten(NodeId node) {
+  if (Interceptor* const interceptor = filesystem_.interceptor()) {
+    interceptor->forgotten(node);
+  }
+  filesystem_.forget(node);
+}
+
 void Core::serve() {
-  mark_serving_thread();
+  mark_serving_thread(*this);
   Buffer buffer = buffers_.take();
   while (true) {
     if (!buffer.bytes) {
@@ -155,7 +188,7 @@ void Core::answered(std::uint64_t unique) {
 void Core::lookup_not_taken(NodeId node) {
   if (lookups_.remove(node, 1)) {
     // Not from here: the caller may hold a lock of the file system's.
-    notifications_.post(node, [self = shared_from_this(), node](bool /*send*/) { self->filesystem_.forget(node); });
+    notifications_.post(node, [self = shared_from_this(), node](bool /*send*/) { self->forgotten(node); });
   }
 }
 
@@ -189,7 +222,7 @@ void Core::interrupt(std::uint64_t unique, const InterruptRequest& request) {
 void Core::forget(const ForgetRequest& request) {
   for (const ForgetItem& item : request.items) {
     if (lookups_.remove(item.node, item.nlookup)) {
-      filesystem_.forget(item.node);
+      forgotten(item.node);
     }
   }
 }
@@ -246,13 +279,18 @@ void Core::finish() {
   connection_->gone();
   notifications_.stop();
   transport_->interrupt_receivers();
-  for (std::thread& thread : threads_) {
+  std::vector<std::thread> threads;
+  {
+    const MutexLock lock(threads_lock_);
+    joining_ = true;
+    threads.swap(threads_);
+  }
+  for (std::thread& thread : threads) {
     thread.join();
   }
-  threads_.clear();
   transport_->close();
   for (const NodeId node : lookups_.take_all()) {
-    filesystem_.forget(node);
+    forgotten(node);
   }
   filesystem_.unmounted();
 }

@@ -20,8 +20,8 @@
 #include "protocol/decode.h"
 #include "session/buffer.h"
 #include "session/lookup_counts.h"
-#include "session/notify_queue.h"
 #include "session/trace.h"
+#include "session/work_queue.h"
 #include "transport/transport.h"
 
 namespace dmmap::session {
@@ -56,7 +56,7 @@ class Core : public std::enable_shared_from_this<Core> {
   [[nodiscard]] transport::Transport& transport() { return *transport_; }
   [[nodiscard]] const Trace& trace() const { return trace_; }
   [[nodiscard]] LookupCounts& lookups() { return lookups_; }
-  [[nodiscard]] NotifyQueue& notifications() { return notifications_; }
+  [[nodiscard]] WorkQueue& notifications() { return notifications_; }
   [[nodiscard]] ConnectionImpl& connection() { return *connection_; }
   void log(LogLevel level, const std::string& text) const { options_.log(level, text); }
   /// The request is answered; an INTERRUPT that names it comes too late from now on.
@@ -64,13 +64,19 @@ class Core : public std::enable_shared_from_this<Core> {
   /// Takes back a lookup that the kernel didn't take.
   void lookup_not_taken(NodeId node);
 
+  /// A serving thread is about to wait for a request of this mount: another takes its place. False when too many wait.
+  [[nodiscard]] bool begin_waiting() DMMAP_EXCLUDES(threads_lock_);
+  void end_waiting() DMMAP_EXCLUDES(threads_lock_);
+
   /// `unique` is INTERRUPT's own.
   void interrupt(std::uint64_t unique, const InterruptRequest& request) DMMAP_EXCLUDES(requests_lock_);
   void forget(const ForgetRequest& request);
   void release_buffer(Buffer buffer) { buffers_.put(std::move(buffer)); }
 
  private:
+  void start_serving() DMMAP_REQUIRES(threads_lock_);
   void serve();
+  void forgotten(NodeId node);
   void dispatch(Buffer& buffer, std::size_t size);
   void end(Result<void> outcome) DMMAP_EXCLUDES(state_lock_);
 
@@ -80,10 +86,13 @@ class Core : public std::enable_shared_from_this<Core> {
   const Trace trace_;
   BufferPool buffers_;
   LookupCounts lookups_;
-  NotifyQueue notifications_;
+  WorkQueue notifications_;
   std::unique_ptr<ConnectionImpl> connection_;
   protocol::Dialect dialect_;
-  std::vector<std::thread> threads_;
+  Mutex threads_lock_;
+  std::vector<std::thread> threads_ DMMAP_GUARDED_BY(threads_lock_);
+  std::size_t waiting_ DMMAP_GUARDED_BY(threads_lock_) = 0;
+  bool joining_ DMMAP_GUARDED_BY(threads_lock_) = false;
   std::atomic<bool> draining_{false};
 
   Mutex requests_lock_;

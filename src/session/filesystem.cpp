@@ -13,6 +13,10 @@ std::string Filesystem::ioctl_name(std::uint32_t /*command*/) const {
   return {};
 }
 
+session::Interceptor* Filesystem::interceptor() {
+  return nullptr;
+}
+
 // ENOSYS tells the kernel that the server hasn't the request at all: it does what it can itself, and for some (FLUSH,
 // FSYNC, ACCESS, POLL, ...) doesn't ask again.
 void Filesystem::lookup(const LookupRequest& /*request*/, Reply<Entry> reply) {

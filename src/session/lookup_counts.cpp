@@ -4,10 +4,18 @@
 
 namespace dmmap::session {
 
-void LookupCounts::add(NodeId node) {
+void LookupCounts::add(NodeId node, std::uint64_t generation) {
   const MutexLock lock(lock_);
-  ++counts_[node];
+  Known& known = counts_[node];
+  ++known.lookups;
+  known.generation = generation;
   ++total_;
+}
+
+std::optional<std::uint64_t> LookupCounts::generation(NodeId node) const {
+  const MutexLock lock(lock_);
+  const auto found = counts_.find(node);
+  return found == counts_.end() ? std::nullopt : std::optional(found->second.generation);
 }
 
 bool LookupCounts::remove(NodeId node, std::uint64_t count) {
@@ -16,10 +24,10 @@ bool LookupCounts::remove(NodeId node, std::uint64_t count) {
   if (found == counts_.end()) {
     return false;
   }
-  const std::uint64_t taken = std::min(found->second, count);
-  found->second -= taken;
+  const std::uint64_t taken = std::min(found->second.lookups, count);
+  found->second.lookups -= taken;
   total_ -= taken;
-  if (found->second != 0) {
+  if (found->second.lookups != 0) {
     return false;
   }
   counts_.erase(found);
@@ -30,7 +38,7 @@ std::vector<NodeId> LookupCounts::take_all() {
   const MutexLock lock(lock_);
   std::vector<NodeId> nodes;
   nodes.reserve(counts_.size());
-  for (const auto& [node, count] : counts_) {
+  for (const auto& [node, known] : counts_) {
     nodes.push_back(node);
   }
   counts_.clear();

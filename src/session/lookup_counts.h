@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -14,7 +15,10 @@ namespace dmmap::session {
 /// Thread safety: every call, from any thread.
 class LookupCounts {
  public:
-  void add(NodeId node) DMMAP_EXCLUDES(lock_);
+  /// `generation` is the entry's: the kernel takes the inode for another one when that changes.
+  void add(NodeId node, std::uint64_t generation) DMMAP_EXCLUDES(lock_);
+  /// What the node was last given with; nothing when the kernel doesn't know it.
+  [[nodiscard]] std::optional<std::uint64_t> generation(NodeId node) const DMMAP_EXCLUDES(lock_);
   /// Takes `count` lookups away. True when that were the last: the node is to be forgotten. More than were given are
   /// taken for all: a kernel can't forget what it wasn't given, so nothing is lost by believing it.
   [[nodiscard]] bool remove(NodeId node, std::uint64_t count) DMMAP_EXCLUDES(lock_);
@@ -24,8 +28,12 @@ class LookupCounts {
   [[nodiscard]] std::uint64_t total() const DMMAP_EXCLUDES(lock_);
 
  private:
+  struct Known {
+    std::uint64_t lookups = 0;
+    std::uint64_t generation = 0;
+  };
   mutable Mutex lock_;
-  std::unordered_map<NodeId, std::uint64_t> counts_ DMMAP_GUARDED_BY(lock_);
+  std::unordered_map<NodeId, Known> counts_ DMMAP_GUARDED_BY(lock_);
   std::uint64_t total_ DMMAP_GUARDED_BY(lock_) = 0;
 };
 

@@ -28,6 +28,12 @@ bool if_writeback(const SessionOptions& options) {
 bool if_readdirplus(const SessionOptions& options) {
   return options.readdirplus;
 }
+bool if_explicit_inval(const SessionOptions& options) {
+  return options.explicit_inval_data;
+}
+bool unless_explicit_inval(const SessionOptions& options) {
+  return !options.explicit_inval_data;
+}
 bool if_direct_mmap(const SessionOptions& options) {
   return options.direct_io_allow_mmap;
 }
@@ -62,8 +68,10 @@ constexpr std::array kOffers{
     Offer{Feature::abort_error, flag::kAbortError, always, ""},
     Offer{Feature::max_pages, flag::kMaxPages, always, ""},
     Offer{Feature::cache_symlinks, flag::kCacheSymlinks, never, "the server is asked each time"},
-    Offer{Feature::explicit_inval_data, flag::kExplicitInvalData, never, "auto_inval_data is used"},
-    Offer{Feature::auto_inval_data, flag::kAutoInvalData, always, ""},
+    Offer{Feature::explicit_inval_data, flag::kExplicitInvalData, if_explicit_inval,
+          "SessionOptions::explicit_inval_data is off"},
+    Offer{Feature::auto_inval_data, flag::kAutoInvalData, unless_explicit_inval,
+          "SessionOptions::explicit_inval_data excludes it"},
     Offer{Feature::handle_killpriv_v2, flag::kHandleKillprivV2, never, "the kernel clears set-uid bits itself"},
     Offer{Feature::setxattr_ext, flag::kSetxattrExt, always, ""},
     Offer{Feature::security_context, flag::kSecurityCtx, never, "labels are not kept"},
@@ -105,7 +113,7 @@ Result<Agreement> negotiate(const InitRequest& offer, const SessionOptions& wish
   have.kernel_minor = offer.minor;
   have.minor = std::min(offer.minor, kNewestMinor);
   have.max_write = wishes.max_write;
-  have.max_readahead = offer.max_readahead;
+  have.max_readahead = std::min(offer.max_readahead, wishes.max_readahead.value_or(offer.max_readahead));
 
   std::uint64_t flags = offer.flags & flag::kInitExt;
   for (const Offer& row : kOffers) {
@@ -131,7 +139,7 @@ Result<Agreement> negotiate(const InitRequest& offer, const SessionOptions& wish
 
   protocol::InitReply& reply = agreement.reply;
   reply.minor = have.minor;
-  reply.max_readahead = offer.max_readahead;
+  reply.max_readahead = have.max_readahead;
   reply.flags = flags;
   reply.max_background = 64;
   reply.congestion_threshold = 48;

@@ -9,6 +9,7 @@
 #include "session/completion.h"
 #include "session/connection_impl.h"
 #include "session/core.h"
+#include "session/serving.h"
 #include "transport/unique_fd.h"
 
 namespace dmmap::session {
@@ -49,6 +50,10 @@ Result<std::shared_ptr<BackingId>> ConnectionImpl::open_backing(int fd) {
 
 void ConnectionImpl::log(LogLevel level, const std::string& text) {
   core_.log(level, text);
+}
+
+const std::string& ConnectionImpl::mountpoint() const {
+  return core_.options().mount.mountpoint;
 }
 
 std::uint64_t ConnectionImpl::outstanding_lookups() const {
@@ -105,6 +110,16 @@ void ConnectionImpl::poll(PollHandle handle) {
 Completion ConnectionImpl::inval_inode(NodeId node, std::int64_t offset, std::int64_t length) {
   return queue(node, fmt::format("INVAL_INODE node {} offset {} length {}", node.value, offset, length),
                [=] { return protocol::notify_inval_inode(node, offset, length); });
+}
+
+Result<void> ConnectionImpl::inval_inode_and_wait(NodeId node, std::int64_t offset, std::int64_t length) {
+  const WhileWaiting waiting;
+  if (!waiting.may_wait()) {
+    return fail(EDEADLK, "too many handlers wait already");
+  }
+  return gone_.load() ? fail(ENOTCONN, "the mount is gone")
+                      : send(protocol::notify_inval_inode(node, offset, length),
+                             fmt::format("INVAL_INODE node {} offset {} length {}", node.value, offset, length));
 }
 
 Completion ConnectionImpl::inval_entry(NodeId parent, std::string name, bool expire_only) {

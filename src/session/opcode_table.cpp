@@ -12,7 +12,9 @@
 #include "protocol/print.h"
 #include "session/connection_impl.h"
 #include "session/core.h"
+#include "session/interceptor.h"
 #include "session/pending_request.h"
+#include "session/serving.h"
 
 namespace dmmap::session {
 
@@ -46,6 +48,27 @@ std::optional<R> decode_or_refuse(const Pending& pending, const Envelope& envelo
   return std::move(*request);
 }
 
+// Whether the kernel holds an inode's lock while it waits for the answer, and whose (fs/fuse/file.c, fs/fuse/dir.c). A
+// write(2) that many may make at once holds it shared, which is as bad for who wants it alone.
+template <class R>
+bool locks_node(const R& request) {
+  if constexpr (std::is_same_v<R, WriteRequest>) {
+    return !request.from_page_cache;
+  } else {
+    return std::is_same_v<R, SetattrRequest> || std::is_same_v<R, FsyncRequest> ||
+           std::is_same_v<R, FallocateRequest> || std::is_same_v<R, LseekRequest> ||
+           std::is_same_v<R, CopyFileRangeRequest>;
+  }
+}
+template <class R>
+NodeId locked_node(const R& request) {
+  if constexpr (std::is_same_v<R, CopyFileRangeRequest>) {
+    return request.node_out;
+  } else {
+    return request.node;
+  }
+}
+
 /// A request that the file system answers.
 template <class R, class T, void (Filesystem::*kMethod)(const R&, Reply<T>)>
 void serve(const Pending& pending, const Envelope& envelope) {
@@ -55,7 +78,16 @@ void serve(const Pending& pending, const Envelope& envelope) {
     return;
   }
   pending->limit(reply_size(*request));
-  (pending->core().filesystem().*kMethod)(*request, Reply<T>(pending));
+  Filesystem& filesystem = pending->core().filesystem();
+  const Handling handling(locked_node(*request), locks_node(*request));
+  Reply<T> reply(pending);
+  if constexpr (kIntercepted<R>) {
+    Interceptor* const interceptor = filesystem.interceptor();
+    if (interceptor != nullptr && interceptor->take(*request, reply)) {
+      return;
+    }
+  }
+  (filesystem.*kMethod)(*request, std::move(reply));
 }
 
 void handle_forget(const Pending& pending, const Envelope& envelope) {

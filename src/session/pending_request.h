@@ -11,6 +11,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -38,6 +39,9 @@ class PendingRequest {
     limits_ = limits;
   }
   [[nodiscard]] std::uint64_t unique() const { return unique_; }
+  /// The request is a LOOKUP of this node, which its attributes answer.
+  void look_up(NodeId node) { looked_up_ = node; }
+  [[nodiscard]] std::optional<NodeId> looked_up() const { return looked_up_; }
   void limit(std::uint32_t size) { limits_.size = size; }
 
   /// Sends the answer. `text` makes the trace's line, when there is one.
@@ -63,12 +67,18 @@ class PendingRequest {
   std::span<const std::byte> message_;
   std::uint64_t unique_ = 0;
   protocol::ReplyLimits limits_;
+  std::optional<NodeId> looked_up_;
   const std::chrono::steady_clock::time_point arrived_ = std::chrono::steady_clock::now();
 
   Mutex lock_;
   bool claimed_ DMMAP_GUARDED_BY(lock_) = false;
   bool interrupted_ DMMAP_GUARDED_BY(lock_) = false;
   std::function<void()> callback_ DMMAP_GUARDED_BY(lock_);
+};
+
+/// Takes a Reply apart.
+struct ReplyParts {
+  static std::shared_ptr<PendingRequest> take(ReplyBase& reply) { return std::move(reply.pending_); }
 };
 
 }  // namespace dmmap::detail

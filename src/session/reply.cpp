@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "protocol/print.h"
+#include "session/interceptor.h"
 #include "session/opcode_table.h"
 #include "session/pending_request.h"
 
@@ -13,23 +14,25 @@ namespace dmmap {
 namespace {
 
 // Which lookups an answer hands out. They are counted before the answer goes, since the kernel can forget them at once.
-template <class T>
-void each_lookup(const T& /*value*/, std::size_t /*taken*/, const std::function<void(NodeId)>& /*count*/) {}
+using CountLookup = std::function<void(NodeId, std::uint64_t generation)>;
 
-void each_lookup(const Entry& entry, std::size_t /*taken*/, const std::function<void(NodeId)>& count) {
+template <class T>
+void each_lookup(const T& /*value*/, std::size_t /*taken*/, const CountLookup& /*count*/) {}
+
+void each_lookup(const Entry& entry, std::size_t /*taken*/, const CountLookup& count) {
   if (entry.node.value != 0) {
-    count(entry.node);
+    count(entry.node, entry.generation);
   }
 }
 
-void each_lookup(const Created& created, std::size_t /*taken*/, const std::function<void(NodeId)>& count) {
-  count(created.entry.node);
+void each_lookup(const Created& created, std::size_t /*taken*/, const CountLookup& count) {
+  count(created.entry.node, created.entry.generation);
 }
 
-void each_lookup(const DirectoryListingPlus& listing, std::size_t taken, const std::function<void(NodeId)>& count) {
+void each_lookup(const DirectoryListingPlus& listing, std::size_t taken, const CountLookup& count) {
   for (const DirectoryEntryPlus& entry : listing.entries.first(taken)) {
     if (entry.entry.node.value != 0 && entry.name.name != "." && entry.name.name != "..") {
-      count(entry.entry.node);
+      count(entry.entry.node, entry.entry.generation);
     }
   }
 }
@@ -71,8 +74,21 @@ bool ReplyBase::interrupted() const {
 
 template <class T>
 Delivery Reply<T>::ok(const T& value) {
-  const auto pending = std::move(pending_);
+  auto pending = std::move(pending_);
   session::Core& core = pending->core();
+  if constexpr (std::is_same_v<T, AttributesReply>) {
+    if (const auto node = pending->looked_up()) {
+      const auto generation = core.lookups().generation(*node);
+      if (!generation) {
+        return pending->fail(ESTALE);  // the kernel has forgotten it meanwhile
+      }
+      return Reply<Entry>(std::move(pending))
+          .ok({.node = *node,
+               .generation = *generation,
+               .attributes = value.attributes,
+               .attributes_valid = value.valid});
+    }
+  }
   protocol::WireReply wire;
   if (const auto encoded = protocol::encode(value, pending->limits(), wire); !encoded) {
     if (encoded.error().code != ERANGE) {  // ERANGE is how getxattr(2) says that the client's buffer is too small
@@ -80,12 +96,20 @@ Delivery Reply<T>::ok(const T& value) {
     }
     return pending->fail(encoded.error().code);
   }
-  each_lookup(value, wire.entries_taken, [&](NodeId node) { core.lookups().add(node); });
+  each_lookup(value, wire.entries_taken,
+              [&](NodeId node, std::uint64_t generation) { core.lookups().add(node, generation); });
   const Delivery delivery = pending->succeed(wire, [&] { return protocol::describe(value); });
   if (delivery == Delivery::gone) {
-    each_lookup(value, wire.entries_taken, [&](NodeId node) { core.lookup_not_taken(node); });
+    each_lookup(value, wire.entries_taken,
+                [&](NodeId node, std::uint64_t /*generation*/) { core.lookup_not_taken(node); });
   }
   return delivery;
+}
+
+Reply<AttributesReply> session::answer_with_attributes_of(NodeId node, Reply<Entry> lookup) {
+  auto pending = detail::ReplyParts::take(lookup);
+  pending->look_up(node);
+  return Reply<AttributesReply>(std::move(pending));
 }
 
 template class Reply<Entry>;

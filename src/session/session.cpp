@@ -164,6 +164,7 @@ Result<Session> Session::mount(Filesystem& filesystem, SessionOptions options) {
       return tl::unexpected(told.error());
     }
   }
+  options.mount.mountpoint = mounted->mountpoint;
   auto impl = std::make_unique<Impl>(std::move(watcher), std::move(*mounted));
   if (auto begun = impl->begin(filesystem, std::move(options)); !begun) {
     return tl::unexpected(begun.error());

@@ -59,50 +59,6 @@ void ClientMap::unmap() {
   }
 }
 
-RemoteMap::RemoteMap(const std::filesystem::path& path, std::size_t size) {
-  std::array<int, 2> ends{};
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-    throw std::runtime_error("socketpair");
-  }
-  child_ = ::fork();
-  if (child_ == 0) {
-    ::close(ends[0]);
-    const ClientMap map(open_file(path, O_RDWR), size, PROT_READ | PROT_WRITE, MAP_SHARED);
-    Command command{};
-    while (map.ok() && ::recv(ends[1], &command, sizeof command, 0) > 0) {
-      if (command.store) {
-        map.bytes()[command.offset] = command.value;
-      }
-      const unsigned char value = command.store ? command.value : map.bytes()[command.offset];
-      ::send(ends[1], &value, 1, MSG_NOSIGNAL);
-    }
-    ::_exit(0);
-  }
-  ::close(ends[1]);
-  socket_ = ends[0];
-}
-
-RemoteMap::~RemoteMap() {
-  ::close(socket_);
-  ::kill(child_, SIGKILL);
-  ::waitpid(child_, nullptr, 0);
-}
-
-unsigned char RemoteMap::carry_out(const Command& command) {
-  unsigned char value = 0;
-  if (::send(socket_, &command, sizeof command, MSG_NOSIGNAL) < 0 || ::recv(socket_, &value, 1, 0) != 1) {
-    throw std::runtime_error("the process with the mapping has ended");
-  }
-  return value;
-}
-
-unsigned char RemoteMap::load(std::size_t offset) {
-  return carry_out({false, 0, offset});
-}
-void RemoteMap::store(std::size_t offset, unsigned char value) {
-  carry_out({true, value, offset});
-}
-
 int open_file(const std::filesystem::path& path, int flags) {
   const int fd = ::open(path.c_str(), flags | O_CLOEXEC);  // NOLINT(*-vararg)
   return fd >= 0 ? fd : -errno;

@@ -59,29 +59,6 @@ class ClientMap {
   int error_ = 0;
 };
 
-/// A mapping of the whole of a file in a process of its own, for files whose pages the server supplies: a fault that
-/// waits for the server can hold its process's memory map, so in the server's own process it could wait for ever.
-class RemoteMap {
- public:
-  RemoteMap(const std::filesystem::path& path, std::size_t size);
-  RemoteMap(const RemoteMap&) = delete;
-  RemoteMap& operator=(const RemoteMap&) = delete;
-  ~RemoteMap();
-  [[nodiscard]] unsigned char load(std::size_t offset);
-  void store(std::size_t offset, unsigned char value);
-
- private:
-  struct Command {
-    bool store;
-    unsigned char value;
-    std::size_t offset;
-  };
-  unsigned char carry_out(const Command& command);
-
-  int socket_ = -1;
-  pid_t child_ = -1;
-};
-
 /// Opens, or says why not in errno's place as a negative number.
 [[nodiscard]] int open_file(const std::filesystem::path& path, int flags);
 

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "mount/mounted.h"
+#include "mount/remote_client.h"
 #include "support/mounts.h"
 #include "support/requirement.h"
 #include "transport/unique_fd.h"
@@ -146,14 +147,14 @@ class NotifyTest : public ::testing::Test {
 };
 
 TEST_F(NotifyTest, StoreIsSeenByMappings) {
-  RemoteMap map(*mount_ / "f", kSize);
+  RemoteClient map(*mount_ / "f", kSize);
   EXPECT_EQ(map.load(10), 0);
   ASSERT_TRUE(notifier().store(kFile, 10, bytes_of("pushed")).wait());
   EXPECT_EQ(map.load(10), 'p');
 }
 
 TEST_F(NotifyTest, RetrieveBringsWhatAClientStored) {
-  RemoteMap map(*mount_ / "f", kSize);
+  RemoteClient map(*mount_ / "f", kSize);
   for (std::size_t i = 0; i < 4; ++i) {
     map.store(100 + i, static_cast<unsigned char>("mine"[i]));
   }
@@ -169,7 +170,7 @@ TEST_F(NotifyTest, RetrieveBringsWhatAClientStored) {
 }
 
 TEST_F(NotifyTest, InvalInodeWritesBackUnmapsAndTheNextTouchAsksAgain) {
-  RemoteMap map(*mount_ / "f", kSize);
+  RemoteClient map(*mount_ / "f", kSize);
   map.store(0, 'd');
   const int reads = file_.reads_.load();
   ASSERT_TRUE(notifier().inval_inode(kFile, 0, 0).wait());
@@ -180,7 +181,7 @@ TEST_F(NotifyTest, InvalInodeWritesBackUnmapsAndTheNextTouchAsksAgain) {
 
 // INVAL_INODE waits for the WRITE, in which more notifications are made: nothing waits for itself.
 TEST_F(NotifyTest, FromAHandlerTheyAreQueuedAndWaitingIsRefused) {
-  RemoteMap map(*mount_ / "f", kSize);
+  RemoteClient map(*mount_ / "f", kSize);
   std::promise<int> refusal;
   std::promise<Completion> later;
   file_.set_during_write([&] {

@@ -10,9 +10,9 @@ namespace {
 
 TEST(LookupCountsTest, TheLastOneForgets) {
   LookupCounts counts;
-  counts.add({1});
-  counts.add({1});
-  counts.add({2});
+  counts.add({1}, 0);
+  counts.add({1}, 0);
+  counts.add({2}, 0);
   EXPECT_EQ(counts.total(), 3U);
   EXPECT_FALSE(counts.remove({1}, 1));
   EXPECT_TRUE(counts.remove({1}, 1));
@@ -22,7 +22,7 @@ TEST(LookupCountsTest, TheLastOneForgets) {
 
 TEST(LookupCountsTest, MoreThanWereGivenAreAll) {
   LookupCounts counts;
-  counts.add({1});
+  counts.add({1}, 0);
   EXPECT_TRUE(counts.remove({1}, 100));
   EXPECT_FALSE(counts.remove({3}, 1));
   EXPECT_EQ(counts.total(), 0U);
@@ -30,9 +30,9 @@ TEST(LookupCountsTest, MoreThanWereGivenAreAll) {
 
 TEST(LookupCountsTest, WhatIsLeftIsTakenOnce) {
   LookupCounts counts;
-  counts.add({1});
-  counts.add({2});
-  counts.add({2});
+  counts.add({1}, 0);
+  counts.add({2}, 0);
+  counts.add({2}, 0);
   EXPECT_EQ(counts.take_all().size(), 2U);
   EXPECT_TRUE(counts.take_all().empty());
 }
@@ -43,7 +43,7 @@ TEST(LookupCountsTest, ManyThreadsCountExactly) {
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < 10000; ++i) {
-        counts.add({1});
+        counts.add({1}, 0);
       }
     });
   }

@@ -1,10 +1,10 @@
-#include "session/notify_queue.h"
+#include "session/work_queue.h"
 
 #include "transport/thread.h"
 
 namespace dmmap::session {
 
-void NotifyQueue::post(NodeId key, Job job) {
+void WorkQueue::post(NodeId key, Job job) {
   {
     const MutexLock lock(lock_);
     if (!stopped_) {
@@ -13,7 +13,7 @@ void NotifyQueue::post(NodeId key, Job job) {
       if (!strand.running && strand.jobs.size() == 1) {
         ready_.push_back(key);
         if (ready_.size() > idle_ && threads_.size() < kMaxThreads) {
-          threads_.push_back(start_thread("dmmap-notify", [this] { work(); }));
+          threads_.push_back(start_thread("dmmap-work", [this] { work(); }));
         }
         changed_.notify_one();
       }
@@ -23,7 +23,7 @@ void NotifyQueue::post(NodeId key, Job job) {
   job(false);
 }
 
-void NotifyQueue::work() {
+void WorkQueue::work() {
   MutexLock lock(lock_);
   while (true) {
     ++idle_;
@@ -54,7 +54,7 @@ void NotifyQueue::work() {
   }
 }
 
-void NotifyQueue::stop() {
+void WorkQueue::stop() {
   std::vector<std::thread> threads;
   {
     const MutexLock lock(lock_);

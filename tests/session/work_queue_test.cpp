@@ -1,4 +1,4 @@
-#include "session/notify_queue.h"
+#include "session/work_queue.h"
 
 #include <gtest/gtest.h>
 
@@ -10,8 +10,8 @@
 namespace dmmap::session {
 namespace {
 
-TEST(NotifyQueueTest, OneKeysJobsRunInOrder) {
-  NotifyQueue queue;
+TEST(WorkQueueTest, OneKeysJobsRunInOrder) {
+  WorkQueue queue;
   std::mutex lock;
   std::vector<int> order;
   std::promise<void> done;
@@ -31,8 +31,8 @@ TEST(NotifyQueueTest, OneKeysJobsRunInOrder) {
   }
 }
 
-TEST(NotifyQueueTest, AStuckJobHoldsUpOnlyItsKey) {
-  NotifyQueue queue;
+TEST(WorkQueueTest, AStuckJobHoldsUpOnlyItsKey) {
+  WorkQueue queue;
   std::promise<void> release;
   auto released = release.get_future().share();
   std::atomic<int> behind{0};
@@ -49,10 +49,10 @@ TEST(NotifyQueueTest, AStuckJobHoldsUpOnlyItsKey) {
   EXPECT_EQ(behind.load(), 1);
 }
 
-TEST(NotifyQueueTest, StopTellsEveryJobThatItWasNotSent) {
+TEST(WorkQueueTest, StopTellsEveryJobThatItWasNotSent) {
   std::atomic<int> sent{0};
   std::atomic<int> refused{0};
-  NotifyQueue queue;
+  WorkQueue queue;
   std::promise<void> release;
   auto released = release.get_future().share();
   queue.post({1}, [&](bool) {

@@ -1,4 +1,4 @@
-// NotifyQueue: the threads that send notifications, since a notification may wait for requests.
+// WorkQueue: threads that no request depends on, for what may have to wait for requests: notifications among it.
 //
 // Promises: post() returns at once. Jobs of one key run in order, one at a time; jobs of different keys don't wait for
 // each other as long as fewer than kMaxThreads of them are stuck. Threads are started as they are needed.
@@ -17,20 +17,20 @@
 namespace dmmap::session {
 
 /// Thread safety: post() from any thread; stop() from one that is none of the queue's.
-class NotifyQueue {
+class WorkQueue {
  public:
-  static constexpr std::size_t kMaxThreads = 32;
-  /// Told whether to send (true) or, when the queue has stopped, only to say that it wasn't (false).
-  using Job = std::function<void(bool send)>;
+  static constexpr std::size_t kMaxThreads = 64;
+  /// Told whether to go ahead (true) or, when the queue has stopped, only to say that it didn't (false).
+  using Job = std::function<void(bool go_ahead)>;
 
-  NotifyQueue() = default;
-  NotifyQueue(const NotifyQueue&) = delete;
-  NotifyQueue& operator=(const NotifyQueue&) = delete;
-  ~NotifyQueue() { stop(); }
+  WorkQueue() = default;
+  WorkQueue(const WorkQueue&) = delete;
+  WorkQueue& operator=(const WorkQueue&) = delete;
+  ~WorkQueue() { stop(); }
 
   void post(NodeId key, Job job) DMMAP_EXCLUDES(lock_);
 
-  /// Jobs that haven't started, and later ones, are told not to send; waits for those that run.
+  /// Jobs that haven't started, and later ones, are told not to go ahead; waits for those that run.
   void stop() DMMAP_EXCLUDES(lock_);
 
  private:

@@ -1,0 +1,429 @@
+#include "mapping/page_ledger.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+
+namespace dmmap::mapping {
+
+namespace {
+
+// Surplus that nobody fetches: pages that were in the cache already. Beyond this it's let go of.
+constexpr std::uint64_t kMostSurplus = 16 << 20;
+
+std::uint64_t page_down(std::uint64_t offset) {
+  return offset / page_size() * page_size();
+}
+std::uint64_t page_up(std::uint64_t offset) {
+  return page_down(offset + page_size() - 1);
+}
+
+PageRange pages_of(const ByteRange& range) {
+  const std::uint64_t first = range.begin / page_size();
+  return {first, page_up(range.end) / page_size() - first};
+}
+
+}  // namespace
+
+PageLedger::PageLedger(const PagedRegionOptions& options, std::shared_ptr<PageSource> source)
+    : id_(options.id),
+      name_(options.name),
+      max_size_(std::max(options.size, options.max_size)),
+      source_(std::move(source)),
+      size_(options.size) {}
+
+std::uint64_t PageLedger::size() const {
+  const MutexLock lock(lock_);
+  return size_;
+}
+
+PagedCounters PageLedger::counters() const {
+  const MutexLock lock(lock_);
+  PagedCounters counters = counters_;
+  counters.bytes_kept = kept_.size();
+  return counters;
+}
+
+void PageLedger::count_unmap() {
+  const MutexLock lock(lock_);
+  ++counters_.unmaps;
+}
+
+void PageLedger::log_to(LogSink log) {
+  const MutexLock lock(lock_);
+  log_ = std::move(log);
+}
+
+void PageLedger::surplus_to(Surplus surplus) {
+  const MutexLock lock(lock_);
+  on_surplus_ = std::move(surplus);
+}
+
+void PageLedger::complain(const std::string& text) const {
+  LogSink log;
+  {
+    const MutexLock lock(lock_);
+    log = log_;
+  }
+  const std::string line = fmt::format("region {}{}{}: {}", id_.value, name_.empty() ? "" : " ", name_, text);
+  if (log) {
+    log(LogLevel::error, line);
+  } else {
+    fmt::print(stderr, "dmmap: error: {}\n", line);
+  }
+}
+
+std::shared_ptr<detail::SourceCall> PageLedger::make_call(detail::SourceCall::Answer answer) {
+  // Each call holds the ledger, so that an answer finds it whatever has gone meanwhile.
+  return std::make_shared<detail::SourceCall>(
+      std::move(answer), [self = shared_from_this()](const std::string& text) { self->complain(text); });
+}
+
+void PageLedger::changed(const ByteRange& range) {
+  surplus_.erase({page_down(range.begin), page_up(range.end)});
+  for (Fault& fault : faults_) {
+    fault.changed.push_back(range);
+  }
+}
+
+void PageLedger::fetched(const ByteRange& range) {
+  for (Watch* const watch : watches_) {
+    watch->ranges_.push_back(range);
+  }
+}
+
+void PageLedger::fill(ByteRange wanted, Filled filled) {
+  std::vector<std::byte> ready;
+  Faults::iterator fault;
+  std::shared_ptr<detail::SourceCall> call;
+  {
+    const MutexLock lock(lock_);
+    wanted.end = std::min(wanted.end, size_);
+    fetched({wanted.begin, page_up(std::max(wanted.begin + 1, wanted.end))});
+    if (!wanted.empty() && !surplus_.covers(wanted)) {
+      surplus_.erase(wanted);
+      ++counters_.faults;
+      fault = faults_.insert(faults_.end(), {wanted, std::move(filled), nullptr, {}, {}});
+      call = make_call(
+          [self = shared_from_this(), fault](int code, std::uint64_t offset, std::span<const std::byte> bytes) {
+            self->supplied(fault, code, offset, bytes);
+          });
+      fault->call = call;
+    } else if (!wanted.empty()) {
+      ready.resize(wanted.end - wanted.begin);
+      surplus_.overlay(wanted.begin, ready);
+      surplus_.erase(wanted);
+      kept_.overlay(wanted.begin, ready);
+    }
+  }
+  if (!call) {
+    filled(0, ready);
+    return;
+  }
+  source_->fault(pages_of(wanted), FaultReply(call));
+  call->handler_returned();
+}
+
+void PageLedger::supplied(Faults::iterator fault, int code, std::uint64_t offset, std::span<const std::byte> bytes) {
+  std::vector<std::byte> whole;
+  std::span<const std::byte> answer;
+  std::optional<ByteRange> surplus;
+  Surplus tell;
+  Fault done;
+  bool too_short = false;
+  {
+    const MutexLock lock(lock_);
+    done = std::move(*fault);
+    faults_.erase(fault);
+    ByteRange wanted = done.range;
+    wanted.end = std::max(wanted.begin, std::min(wanted.end, size_));  // it may have shrunk meanwhile
+    too_short = code == 0 && !wanted.empty() && (offset > wanted.begin || bytes.size() < wanted.end - offset);
+    if (too_short) {
+      code = EIO;
+    }
+    if (code == 0 && !wanted.empty()) {
+      answer = bytes.subspan(wanted.begin - offset, wanted.end - wanted.begin);
+      if (kept_.overlaps(wanted) || !done.patches.empty()) {
+        whole.assign(answer.begin(), answer.end());
+        done.patches.overlay(wanted.begin, whole);
+        kept_.overlay(wanted.begin, whole);
+        answer = whole;
+      }
+      counters_.pages_supplied += pages_of(wanted).count;
+      surplus = keep_surplus(done, offset, bytes);
+      tell = on_surplus_;
+    }
+  }
+  if (too_short) {
+    complain(fmt::format("a page source supplied {} bytes from {} on, where {} to {} were wanted: the client gets EIO",
+                         bytes.size(), offset, done.range.begin, done.range.end));
+  }
+  done.filled(code, answer);
+  if (surplus && tell) {
+    tell(*surplus);
+  }
+}
+
+std::optional<ByteRange> PageLedger::keep_surplus(const Fault& fault, std::uint64_t offset,
+                                                  std::span<const std::byte> bytes) {
+  if (!on_surplus_) {
+    return std::nullopt;
+  }
+  const std::uint64_t end = std::min(offset + bytes.size(), size_);
+  const std::uint64_t last = end == size_ ? end : page_down(end);
+  std::optional<ByteRange> all;
+  for (std::uint64_t at = page_up(offset); at < last; at += page_size()) {
+    const ByteRange page{at, std::min(at + page_size(), last)};
+    const auto overlaps = [&page](const ByteRange& other) { return other.overlaps(page); };
+    const bool stale = std::any_of(fault.changed.begin(), fault.changed.end(), overlaps);
+    const bool asked = std::any_of(faults_.begin(), faults_.end(), [&](const Fault& f) { return overlaps(f.range); });
+    if (overlaps(fault.range) || stale || asked) {
+      continue;
+    }
+    if (surplus_.size() >= kMostSurplus) {
+      surplus_.clear();
+    }
+    surplus_.put(at, bytes.subspan(at - offset, page.end - page.begin));
+    ++counters_.pages_pushed;
+    ++counters_.pages_supplied;
+    all = ByteRange{all ? all->begin : page.begin, page.end};
+  }
+  return all;
+}
+
+void PageLedger::keep(std::uint64_t offset, std::span<const std::byte> bytes, Origin origin, Kept kept) {
+  Write write;
+  write.range = {offset, offset + bytes.size()};
+  write.bytes = bytes;
+  write.origin = origin;
+  write.done = std::move(kept);
+  {
+    const MutexLock lock(lock_);
+    // A page's tail past the end of the file is nobody's.
+    if (origin != Origin::client && write.range.end > std::max(size_, max_size_)) {
+      write.range.end = std::max(write.range.begin, std::max(size_, max_size_));
+      write.bytes = bytes.first(write.range.end - write.range.begin);
+    }
+    changed(write.range);
+    fetched(write.range);
+  }
+  if (write.bytes.empty()) {
+    write.done(0);
+    return;
+  }
+  if (write.range.end > std::max(size(), max_size_)) {
+    write.done(EFBIG);
+    return;
+  }
+  enqueue(std::move(write));
+}
+
+void PageLedger::offer_again(const ByteRange& range, Kept done) {
+  Write write;
+  write.range = range;
+  write.done = std::move(done);
+  write.offered_to = range.begin;
+  bool nothing = false;
+  {
+    const MutexLock lock(lock_);
+    nothing = !kept_.overlaps(range);
+  }
+  if (nothing) {
+    write.done(0);
+    return;
+  }
+  enqueue(std::move(write));
+}
+
+void PageLedger::enqueue(Write write) {
+  {
+    const MutexLock lock(lock_);
+    writes_.push_back(std::move(write));
+  }
+  start_what_can();
+}
+
+// A write begins when nothing that came before it and touches the same bytes is unfinished.
+void PageLedger::start_what_can() {
+  std::vector<Writes::iterator> ready;
+  {
+    const MutexLock lock(lock_);
+    for (auto write = writes_.begin(); write != writes_.end(); ++write) {
+      const bool blocked = std::any_of(writes_.begin(), write,
+                                       [&](const Write& earlier) { return earlier.range.overlaps(write->range); });
+      if (!write->started && !blocked) {
+        write->started = true;
+        ready.push_back(write);
+      }
+    }
+  }
+  for (const auto write : ready) {
+    ask(write);
+  }
+}
+
+void PageLedger::ask(Writes::iterator write) {
+  std::uint64_t offset = 0;
+  std::span<const std::byte> bytes;
+  std::shared_ptr<detail::SourceCall> call;
+  {
+    const MutexLock lock(lock_);
+    offset = write->range.begin;
+    bytes = write->bytes;
+    if (bytes.empty()) {
+      // The next piece of what is kept.
+      const auto& pieces = kept_.pieces();
+      auto piece = pieces.lower_bound(write->offered_to);
+      if (piece != pieces.begin() && std::prev(piece)->first + std::prev(piece)->second.size() > write->offered_to) {
+        --piece;
+      }
+      if (piece != pieces.end() && piece->first < write->range.end) {
+        const std::uint64_t begin = std::max(piece->first, write->range.begin);
+        const std::uint64_t end = std::min(piece->first + piece->second.size(), write->range.end);
+        write->offered.resize(end - begin);
+        kept_.overlay(begin, write->offered);
+        offset = begin;
+        bytes = write->offered;
+        write->offered_to = end;
+      }
+    }
+    if (!bytes.empty()) {
+      ++counters_.writebacks;
+      call = make_call(
+          [self = shared_from_this(), write](int code, std::uint64_t /*offset*/, std::span<const std::byte> /*bytes*/) {
+            self->answered(write, code);
+          });
+      write->call = call;
+    }
+  }
+  if (!call) {
+    finish(write);
+    return;
+  }
+  source_->writeback(offset, bytes, WritebackReply(call));
+  call->handler_returned();
+}
+
+void PageLedger::answered(Writes::iterator write, int code) {
+  bool more = false;
+  {
+    const MutexLock lock(lock_);
+    write->call = nullptr;
+    const bool offer = write->bytes.empty();
+    const std::uint64_t begin = offer ? write->offered_to - write->offered.size() : write->range.begin;
+    const ByteRange range{begin, begin + (offer ? write->offered.size() : write->bytes.size())};
+    if (code == 0 && offer) {
+      // A fault that was asked before may bring what the source had until now.
+      changed(range);
+      for (Fault& fault : faults_) {
+        if (fault.range.overlaps(range)) {
+          fault.patches.put(range.begin, write->offered);
+        }
+      }
+    }
+    if (code == 0) {
+      kept_.erase(range);
+      size_ = std::max(size_, offer ? size_ : range.end);
+    } else {
+      ++counters_.writebacks_failed;
+      last_error_ = code;
+      write->code = write->code == 0 ? code : write->code;
+      if (!offer && write->origin != Origin::client) {
+        kept_.put(range.begin, write->bytes);
+        size_ = std::max(size_, std::min(range.end, max_size_));
+      }
+    }
+    more = offer && kept_.overlaps({write->offered_to, write->range.end});
+  }
+  more ? ask(write) : finish(write);
+}
+
+void PageLedger::finish(Writes::iterator write) {
+  Write done;
+  {
+    const MutexLock lock(lock_);
+    done = std::move(*write);
+    writes_.erase(write);
+  }
+  done.done(done.code);
+  start_what_can();
+}
+
+int PageLedger::refused(const ByteRange& range) const {
+  const MutexLock lock(lock_);
+  return kept_.overlaps(range) ? last_error_ : 0;
+}
+
+void PageLedger::discard(const ByteRange& range) {
+  {
+    const MutexLock lock(lock_);
+    changed(range);
+    kept_.erase(range);
+  }
+  source_->discarded(pages_of(range));
+}
+
+void PageLedger::set_size(std::uint64_t size) {
+  {
+    const MutexLock lock(lock_);
+    if (size < size_) {
+      const ByteRange cut{size, size_};
+      changed(cut);
+      kept_.erase(cut);
+    }
+    surplus_.erase({page_down(std::min(size, size_)), page_up(std::max(size, size_))});
+    size_ = size;
+  }
+  source_->resized(size);
+}
+
+void PageLedger::forget_surplus(const ByteRange& range) {
+  const MutexLock lock(lock_);
+  surplus_.erase(range);
+}
+
+bool PageLedger::has_surplus(const ByteRange& range) const {
+  const MutexLock lock(lock_);
+  return surplus_.overlaps(range);
+}
+
+std::vector<ThreadId> PageLedger::holders(const ByteRange& range, bool alone) const {
+  const MutexLock lock(lock_);
+  std::vector<ThreadId> threads;
+  const auto add = [&threads](const std::shared_ptr<detail::SourceCall>& call) {
+    if (call && call->holder() != 0) {
+      threads.push_back(call->holder());
+    }
+  };
+  for (const Fault& fault : faults_) {
+    if (fault.range.overlaps(range)) {
+      add(fault.call);
+    }
+  }
+  for (const Write& write : writes_) {
+    if (alone || (write.origin != Origin::page_cache && write.range.overlaps(range))) {
+      add(write.call);
+    }
+  }
+  return threads;
+}
+
+PageLedger::Watch::Watch(PageLedger& ledger) : ledger_(ledger) {
+  const MutexLock lock(ledger_.lock_);
+  ledger_.watches_.push_back(this);
+}
+
+PageLedger::Watch::~Watch() {
+  const MutexLock lock(ledger_.lock_);
+  ledger_.watches_.erase(std::find(ledger_.watches_.begin(), ledger_.watches_.end(), this));
+}
+
+bool PageLedger::Watch::fetched(const ByteRange& range) const {
+  const MutexLock lock(ledger_.lock_);
+  return std::any_of(ranges_.begin(), ranges_.end(), [&](const ByteRange& each) { return each.overlaps(range); });
+}
+
+}  // namespace dmmap::mapping

@@ -1,0 +1,494 @@
+#include "mapping/paged_region_impl.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "mapping/residency.h"
+#include "session/completion.h"
+#include "session/serving.h"
+#include "session/work_queue.h"
+
+namespace dmmap {
+
+using mapping::ByteRange;
+
+namespace {
+
+constexpr std::uint64_t kAtOnce = 1 << 20;     // bytes asked of a source in one question
+constexpr std::uint64_t kReadaheadPages = 32;  // what one fadvise(2) reads at most, whatever it's asked
+constexpr int kUnmapTries = 200;
+constexpr std::chrono::milliseconds kUnmapPause{1};
+constexpr std::uint32_t kWritebackInPlace = 44;  // FUSE 7.44, Linux 6.16: a page is under writeback until answered
+
+Result<void> not_through(const char* what) {
+  return fail(EDEADLK, fmt::format("{} would wait for an answer that only this thread can give: call it later, or from "
+                                   "another thread",
+                                   what));
+}
+
+template <class Call>
+int retried(const Call& call) {
+  int result = 0;
+  do {
+    result = static_cast<int>(call());
+  } while (result < 0 && errno == EINTR);
+  return result;
+}
+
+}  // namespace
+
+session::WorkQueue& PagedRegion::Impl::later() {
+  static session::WorkQueue queue;
+  return queue;
+}
+
+PagedRegion::Impl::OwnFile::~OwnFile() {
+  // Closing may write back, and wait for it.
+  if (fd) {
+    const int number = fd.release();
+    later().post({}, [number](bool /*go_ahead*/) { ::close(number); });
+  }
+}
+
+PagedRegion::Impl::Impl(const PagedRegionOptions& options, std::shared_ptr<PageSource> source)
+    : options_(options), ledger_(std::make_shared<mapping::PageLedger>(options, std::move(source))) {}
+
+PagedRegion::Impl::~Impl() = default;
+
+Result<void> PagedRegion::Impl::check(std::uint64_t offset, std::uint64_t length) const {
+  const std::uint64_t size = ledger_->size();
+  if (offset > size || length > size - offset) {
+    return fail(ERANGE, fmt::format("{} bytes at offset {} don't lie within region {} of {} bytes", length, offset,
+                                    options_.id.value, size));
+  }
+  return {};
+}
+
+Result<ByteRange> PagedRegion::Impl::bytes_of(PageRange pages) const {
+  const std::uint64_t size = ledger_->size();
+  const std::uint64_t limit = (size + page_size() - 1) / page_size();
+  if (pages.first > limit || pages.count > limit - pages.first) {
+    return fail(ERANGE, fmt::format("{} pages from page {} on don't lie within region {} of {} pages", pages.count,
+                                    pages.first, options_.id.value, limit));
+  }
+  return ByteRange{pages.first * page_size(), (pages.first + pages.count) * page_size()};
+}
+
+bool PagedRegion::Impl::has_node() const {
+  const MutexLock lock(lock_);
+  return files_ && !revoked_;
+}
+
+Result<bool> PagedRegion::Impl::through_node(const Need& need, const OnFile& on_file) {
+  std::shared_ptr<mapping::OwnFiles> files;
+  std::shared_ptr<OwnFile> file;
+  NodeId node;
+  {
+    const MutexLock lock(lock_);
+    if (!files_ || revoked_) {
+      return false;
+    }
+    files = files_;
+    file = file_;
+    node = node_;
+  }
+  if (need.alone) {
+    const mapping::OwnFiles::Use connection(*files);
+    if (connection && session::handling_locks(*connection, node)) {
+      return tl::unexpected(not_through("a change to the very file whose request is being answered").error());
+    }
+  }
+  const mapping::WaitGraph::Wait wait([ledger = ledger_, need] { return ledger->holders(need.range, need.alone); });
+  const session::WhileWaiting waiting;
+  if (wait.endless() || !waiting.may_wait()) {
+    return tl::unexpected(not_through("a call of this region").error());
+  }
+  if (!file) {
+    auto opened = files->open(node);
+    if (!opened) {
+      return tl::unexpected(opened.error());
+    }
+    file = std::make_shared<OwnFile>(std::move(*opened));
+    const MutexLock lock(lock_);
+    if (opens_ > 0 && !file_ && files_ == files) {
+      file_ = file;
+    }
+  }
+  if (auto done = on_file(file->fd.get(), *files, node); !done) {
+    return tl::unexpected(done.error());
+  }
+  return true;
+}
+
+Result<void> PagedRegion::Impl::wait_for_source(const ByteRange& range,
+                                                const std::function<void(mapping::PageLedger::Kept)>& ask) {
+  const mapping::WaitGraph::Wait wait([ledger = ledger_, range] { return ledger->holders(range, true); });
+  const session::WhileWaiting waiting;
+  if (wait.endless() || !waiting.may_wait()) {
+    return not_through("a call of this region");
+  }
+  const auto state = std::make_shared<Completion::State>();
+  ask([state](int code) { state->set(code == 0 ? Result<void>() : fail_errno(code, "the page source")); });
+  return state->wait();
+}
+
+Result<void> PagedRegion::Impl::read_source(std::uint64_t offset, std::span<std::byte> to) {
+  while (!to.empty()) {
+    const std::uint64_t begin = offset / page_size() * page_size();
+    const std::size_t part = std::min<std::uint64_t>(to.size(), kAtOnce - (offset - begin));
+    const ByteRange range{begin, offset + part};
+    auto done = wait_for_source(range, [&](const mapping::PageLedger::Kept& told) {
+      // Copied where the answer comes, while this thread waits for it.
+      ledger_->fill(range, [=](int code, std::span<const std::byte> bytes) {
+        if (code == 0 && bytes.size() >= offset + part - begin) {
+          std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(offset - begin), part, to.begin());
+        }
+        told(code);
+      });
+    });
+    if (!done) {
+      return done;
+    }
+    offset += part;
+    to = to.subspan(part);
+  }
+  return {};
+}
+
+Result<void> PagedRegion::Impl::write_source(std::uint64_t offset, std::span<const std::byte> from) {
+  return wait_for_source({offset, offset + from.size()}, [&](mapping::PageLedger::Kept told) {
+    ledger_->keep(offset, from, mapping::Origin::server, std::move(told));
+  });
+}
+
+Result<void> PagedRegion::Impl::read(std::uint64_t offset, std::span<std::byte> to) {
+  if (auto good = check(offset, to.size()); !good || to.empty()) {
+    return good;
+  }
+  const auto done = through_node({{offset, offset + to.size()}, false}, [&](int fd, auto& /*files*/, NodeId node) {
+    for (std::size_t at = 0; at < to.size();) {
+      const ssize_t got = ::pread(fd, to.data() + at, to.size() - at, static_cast<off_t>(offset + at));
+      if (got == 0) {
+        return Result<void>(fail(ERANGE, fmt::format("node {} ends before region {} does: getattr must report the "
+                                                     "region's size",
+                                                     node.value, options_.id.value)));
+      }
+      if (got < 0 && errno != EINTR) {
+        return Result<void>(fail_errno(errno, fmt::format("reading region {}", options_.id.value)));
+      }
+      at += got > 0 ? static_cast<std::size_t>(got) : 0;
+    }
+    return Result<void>();
+  });
+  if (!done) {
+    return tl::unexpected(done.error());
+  }
+  return *done ? Result<void>() : read_source(offset, to);
+}
+
+Result<void> PagedRegion::Impl::write(std::uint64_t offset, std::span<const std::byte> from) {
+  if (auto good = check(offset, from.size()); !good || from.empty()) {
+    return good;
+  }
+  const auto write_node = [&](int fd, mapping::OwnFiles& /*files*/, NodeId /*node*/) -> Result<void> {
+    const mapping::ThreadId self = mapping::this_thread();
+    Result<void> outcome;
+    {
+      const MutexLock lock(lock_);
+      own_writes_[self] = 0;
+    }
+    for (std::size_t at = 0; at < from.size() && outcome;) {
+      const ssize_t put = ::pwrite(fd, from.data() + at, from.size() - at, static_cast<off_t>(offset + at));
+      if (put < 0 && errno != EINTR) {
+        outcome = fail_errno(errno, fmt::format("writing region {}", options_.id.value));
+      }
+      at += put > 0 ? static_cast<std::size_t>(put) : 0;
+    }
+    const MutexLock lock(lock_);
+    const int code = std::exchange(own_writes_[self], 0);
+    own_writes_.erase(self);
+    return outcome && code != 0 ? fail_errno(code, "the page source refused what was written; it's visible and kept")
+                                : outcome;
+  };
+  while (true) {
+    const auto done = through_node({{offset, offset + from.size()}, true}, write_node);
+    if (!done) {
+      return tl::unexpected(done.error());
+    }
+    if (*done) {
+      return {};
+    }
+    // A node that came meanwhile may have been filled with what was there before.
+    auto outcome = write_source(offset, from);
+    if (!has_node()) {
+      return outcome;
+    }
+  }
+}
+
+Result<void> PagedRegion::Impl::discard(PageRange pages) {
+  const auto range = bytes_of(pages);
+  if (!range || range->empty()) {
+    return range ? Result<void>() : tl::unexpected(range.error());
+  }
+  const auto done = through_node({*range, true}, [&](int fd, auto& /*files*/, NodeId /*node*/) -> Result<void> {
+    // The kernel writes back, tells us (FALLOCATE), and drops the pages (fs/fuse/file.c, fuse_file_fallocate).
+    if (retried([&] {
+          return ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range->begin),
+                             static_cast<off_t>(range->end - range->begin));
+        }) != 0) {
+      return fail_errno(errno, fmt::format("discarding pages of region {}", options_.id.value));
+    }
+    return {};
+  });
+  if (!done) {
+    return tl::unexpected(done.error());
+  }
+  if (!*done) {
+    ledger_->discard(*range);
+  }
+  return {};
+}
+
+Result<void> PagedRegion::Impl::resize(std::uint64_t size) {
+  if (size > kLargest) {
+    return fail(EINVAL, fmt::format("a region's size must be at most 2^62 bytes, not {}", size));
+  }
+  const std::uint64_t least = std::min(size, ledger_->size());
+  const auto done =
+      through_node({{least, kLargest}, true}, [&](int fd, auto& /*files*/, NodeId /*node*/) -> Result<void> {
+        if (retried([&] { return ::ftruncate(fd, static_cast<off_t>(size)); }) != 0) {
+          return fail_errno(errno, fmt::format("resizing region {} to {} bytes", options_.id.value, size));
+        }
+        return {};
+      });
+  if (!done) {
+    return tl::unexpected(done.error());
+  }
+  if (!*done) {
+    ledger_->set_size(size);
+  }
+  return {};
+}
+
+Result<void> PagedRegion::Impl::unmap(PageRange pages) {
+  const auto range = bytes_of(pages);
+  if (!range || range->empty()) {
+    return range ? Result<void>() : tl::unexpected(range.error());
+  }
+  const auto done = through_node({*range, true}, [&](int fd, mapping::OwnFiles& files, NodeId node) {
+    return unmap_node(*range, fd, files, node);
+  });
+  if (!done) {
+    return tl::unexpected(done.error());
+  }
+  if (ledger_->refused(*range) != 0) {
+    if (auto offered = wait_for_source(
+            *range, [&](mapping::PageLedger::Kept told) { ledger_->offer_again(*range, std::move(told)); });
+        !offered) {
+      return offered;
+    }
+  }
+  ledger_->count_unmap();
+  return {};
+}
+
+// Dirty pages are written by the file, which waits for the answers; INVAL_INODE then takes the pages away, and writes
+// back itself what was stored in between: if that fails the kernel drops the bytes, but the ledger has them. What
+// INVAL_INODE says means nothing (it's 0 whatever happened), so the page cache is looked at: a page that is there, and
+// hasn't been fetched since, was busy.
+Result<void> PagedRegion::Impl::unmap_node(const ByteRange& range, int fd, mapping::OwnFiles& files, NodeId node) {
+  const auto length = static_cast<off_t>(range.end - range.begin);
+  bool in_place = false;
+  const auto write_back = [&] {
+    // Errors are the ledger's to tell.
+    if (in_place) {
+      ::sync_file_range(fd, static_cast<off_t>(range.begin), length,
+                        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    } else {
+      ::fsync(fd);
+    }
+  };
+  for (int tries = 0; tries < kUnmapTries; ++tries) {
+    {
+      const MutexLock lock(push_lock_);
+      ledger_->forget_surplus(range);
+    }
+    const mapping::PageLedger::Watch watch(*ledger_);
+    {
+      const mapping::OwnFiles::Use connection(files);
+      if (!connection) {
+        return fail(ENOTCONN, "the mount is gone");
+      }
+      in_place = connection->capabilities().kernel_minor >= kWritebackInPlace;
+      write_back();
+      const auto sent =
+          connection->notifier().inval_inode_and_wait(node, static_cast<std::int64_t>(range.begin), length);
+      if (!sent) {
+        return sent;
+      }
+      if (!in_place) {
+        write_back();
+      }
+    }
+    bool busy = false;
+    auto looked = mapping::each_resident_page(fd, range, [&](const ByteRange& page) {
+      busy = !watch.fetched(page);
+      return !busy;
+    });
+    if (!looked || !busy) {
+      return looked;
+    }
+    std::this_thread::sleep_for(kUnmapPause);
+  }
+  return fail(EBUSY, fmt::format("a page of region {} stays pinned", options_.id.value));
+}
+
+Result<std::vector<bool>> PagedRegion::Impl::resident(PageRange pages) {
+  const auto range = bytes_of(pages);
+  if (!range) {
+    return tl::unexpected(range.error());
+  }
+  std::vector<bool> cached(pages.count);
+  const auto done = through_node({{0, 0}, false}, [&](int fd, auto& /*files*/, NodeId /*node*/) {
+    return mapping::each_resident_page(fd, *range, [&](const ByteRange& page) {
+      cached[page.begin / page_size() - pages.first] = true;
+      return true;
+    });
+  });
+  if (!done) {
+    return tl::unexpected(done.error());
+  }
+  return cached;
+}
+
+Result<void> PagedRegion::Impl::revoke() {
+  {
+    const MutexLock lock(lock_);
+    if (revoked_) {
+      return {};
+    }
+  }
+  // What was stored is written back first; then nobody gets a page any more, and what has come back goes.
+  if (auto stored = unmap({0, (ledger_->size() + page_size() - 1) / page_size()}); !stored) {
+    return stored;
+  }
+  std::shared_ptr<mapping::OwnFiles> files;
+  NodeId node;
+  {
+    const MutexLock lock(lock_);
+    revoked_ = true;
+    files = files_;
+    node = node_;
+  }
+  if (files) {
+    if (const mapping::OwnFiles::Use connection(*files); connection) {
+      return connection->notifier().inval_inode_and_wait(node, 0, 0);
+    }
+  }
+  return {};
+}
+
+bool PagedRegion::Impl::revoked() const {
+  const MutexLock lock(lock_);
+  return revoked_;
+}
+
+bool PagedRegion::Impl::in_use() const {
+  const MutexLock lock(lock_);
+  return opens_ > 0;
+}
+
+void PagedRegion::Impl::on_idle(std::function<void()> callback) {
+  const MutexLock lock(lock_);
+  on_idle_ = std::move(callback);
+}
+
+Result<void> PagedRegion::Impl::bind(std::shared_ptr<mapping::OwnFiles> files, NodeId node) {
+  const MutexLock lock(lock_);
+  if (revoked_) {
+    return fail(ESTALE, fmt::format("region {} has been revoked", options_.id.value));
+  }
+  if (files_ && (files_ != files || node_ != node)) {
+    return fail(EBUSY, fmt::format("region {} is node {}'s, and a paged region can't be two nodes'", options_.id.value,
+                                   node_.value));
+  }
+  if (!files_) {
+    ledger_->log_to([files](LogLevel level, const std::string& text) { files->log(level, text); });
+    ledger_->surplus_to([weak = weak_from_this(), node](const ByteRange& range) {
+      later().post({~node.value}, [weak, range](bool go_ahead) {
+        if (const auto self = weak.lock(); self && go_ahead) {
+          self->push(range);
+        }
+      });
+    });
+  }
+  files_ = std::move(files);
+  node_ = node;
+  return {};
+}
+
+// Reads absent pages, and those alone; waits for no page that is being read (mm/readahead.c, force_page_cache_ra).
+void PagedRegion::Impl::push(const ByteRange& range) {
+  static_cast<void>(through_node({{0, 0}, false}, [&](int fd, auto& /*files*/, NodeId /*node*/) -> Result<void> {
+    const std::uint64_t step = kReadaheadPages * page_size();
+    for (std::uint64_t at = range.begin; at < range.end; at += step) {
+      const ByteRange piece{at, std::min(at + step, range.end)};
+      const MutexLock lock(push_lock_);
+      if (ledger_->has_surplus(piece)) {
+        ::posix_fadvise(fd, static_cast<off_t>(at), static_cast<off_t>(piece.end - at), POSIX_FADV_WILLNEED);
+      }
+    }
+    return {};
+  }));
+}
+
+void PagedRegion::Impl::unbind() {
+  std::shared_ptr<OwnFile> file;
+  {
+    const MutexLock lock(lock_);
+    files_.reset();
+    file = std::move(file_);
+  }
+  ledger_->surplus_to(nullptr);
+  ledger_->forget_surplus({0, kLargest});
+}
+
+void PagedRegion::Impl::begin_open() {
+  const MutexLock lock(lock_);
+  ++opens_;
+}
+
+void PagedRegion::Impl::end_open() {
+  std::function<void()> callback;
+  std::shared_ptr<OwnFile> file;
+  {
+    const MutexLock lock(lock_);
+    if (--opens_ > 0) {
+      return;
+    }
+    callback = on_idle_;
+    file = std::move(file_);  // it would keep the kernel from forgetting the node
+  }
+  file.reset();
+  if (callback) {
+    callback();
+  }
+}
+
+void PagedRegion::Impl::own_write_done(mapping::ThreadId thread, int code) {
+  const MutexLock lock(lock_);
+  const auto waiting = own_writes_.find(thread);
+  if (waiting != own_writes_.end() && code != 0) {
+    waiting->second = code;
+  }
+}
+
+}  // namespace dmmap

@@ -1,0 +1,100 @@
+// PagedRegion::Impl: the ledger with the source, the node whose page cache holds the pages, and the file by which the
+// region's calls reach it.
+//
+// Invariant: while the region has a node, what its calls change goes through the node's page cache; without one, and
+// after revoke(), it goes to the source alone.
+#pragma once
+
+#include <dmmap/paged_region.h>
+#include <dmmap/thread_safety.h>
+
+#include <functional>
+#include <memory>
+#include <unordered_map>
+
+#include "mapping/own_files.h"
+#include "mapping/page_ledger.h"
+#include "session/work_queue.h"
+#include "transport/unique_fd.h"
+
+namespace dmmap {
+
+/// Thread safety: every call, from any thread.
+class PagedRegion::Impl : public std::enable_shared_from_this<PagedRegion::Impl> {
+ public:
+  static constexpr std::uint64_t kLargest = std::uint64_t{1} << 62;  // bytes
+  /// Threads that no request depends on: for the *_later calls, and to fetch what was supplied beyond what was asked.
+  static session::WorkQueue& later();
+
+  Impl(const PagedRegionOptions& options, std::shared_ptr<PageSource> source);
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl();
+
+  [[nodiscard]] const PagedRegionOptions& options() const { return options_; }
+  [[nodiscard]] mapping::PageLedger& ledger() const { return *ledger_; }
+
+  Result<void> read(std::uint64_t offset, std::span<std::byte> to) DMMAP_EXCLUDES(lock_);
+  Result<void> write(std::uint64_t offset, std::span<const std::byte> from) DMMAP_EXCLUDES(lock_);
+  Result<void> discard(PageRange pages) DMMAP_EXCLUDES(lock_);
+  Result<void> unmap(PageRange pages) DMMAP_EXCLUDES(lock_);
+  Result<void> resize(std::uint64_t size) DMMAP_EXCLUDES(lock_);
+  Result<void> revoke() DMMAP_EXCLUDES(lock_);
+  [[nodiscard]] Result<std::vector<bool>> resident(PageRange pages) DMMAP_EXCLUDES(lock_);
+  [[nodiscard]] bool in_use() const DMMAP_EXCLUDES(lock_);
+  void on_idle(std::function<void()> callback) DMMAP_EXCLUDES(lock_);
+  [[nodiscard]] Result<mapping::ByteRange> bytes_of(PageRange pages) const;
+
+  // For the grants and the requests.
+  /// The region is `node`'s from now on. Errors: EBUSY when it's another's; ESTALE when it has been revoked.
+  Result<void> bind(std::shared_ptr<mapping::OwnFiles> files, NodeId node) DMMAP_EXCLUDES(lock_);
+  /// The kernel doesn't know the node any more.
+  void unbind() DMMAP_EXCLUDES(lock_);
+  void begin_open() DMMAP_EXCLUDES(lock_);
+  void end_open() DMMAP_EXCLUDES(lock_);
+  [[nodiscard]] bool revoked() const DMMAP_EXCLUDES(lock_);
+  /// What a write of the server's own, made by `thread`, came to at the source.
+  void own_write_done(mapping::ThreadId thread, int code) DMMAP_EXCLUDES(lock_);
+
+ private:
+  struct OwnFile {
+    explicit OwnFile(UniqueFd file) : fd(std::move(file)) {}
+    OwnFile(const OwnFile&) = delete;
+    OwnFile& operator=(const OwnFile&) = delete;
+    ~OwnFile();
+    UniqueFd fd;
+  };
+  struct Need {
+    mapping::ByteRange range;
+    bool alone = false;  // needs the inode's lock for itself
+  };
+  using OnFile = std::function<Result<void>(int fd, mapping::OwnFiles& files, NodeId node)>;
+  /// Calls `on_file` where the region has a node. False when it hasn't.
+  Result<bool> through_node(const Need& need, const OnFile& on_file) DMMAP_EXCLUDES(lock_);
+  [[nodiscard]] bool has_node() const DMMAP_EXCLUDES(lock_);
+
+  Result<void> check(std::uint64_t offset, std::uint64_t length) const;
+  /// The calling thread waits for what the source is to answer about `range`.
+  Result<void> wait_for_source(const mapping::ByteRange& range,
+                               const std::function<void(mapping::PageLedger::Kept)>& ask);
+  Result<void> read_source(std::uint64_t offset, std::span<std::byte> to);
+  Result<void> write_source(std::uint64_t offset, std::span<const std::byte> from);
+  Result<void> unmap_node(const mapping::ByteRange& range, int fd, mapping::OwnFiles& files, NodeId node);
+  void push(const mapping::ByteRange& range);
+
+  const PagedRegionOptions options_;
+  const std::shared_ptr<mapping::PageLedger> ledger_;
+  // Held while pages that were supplied are being fetched, so that unmap either finds them in the page cache or has them
+  // forgotten: they never come in behind its back. Fetching waits for nobody.
+  Mutex push_lock_;
+  mutable Mutex lock_;
+  std::shared_ptr<mapping::OwnFiles> files_ DMMAP_GUARDED_BY(lock_);  // null: no node
+  NodeId node_ DMMAP_GUARDED_BY(lock_);
+  std::shared_ptr<OwnFile> file_ DMMAP_GUARDED_BY(lock_);  // kept while clients have the node open
+  unsigned opens_ DMMAP_GUARDED_BY(lock_) = 0;
+  bool revoked_ DMMAP_GUARDED_BY(lock_) = false;
+  std::function<void()> on_idle_ DMMAP_GUARDED_BY(lock_);
+  std::unordered_map<mapping::ThreadId, int> own_writes_ DMMAP_GUARDED_BY(lock_);
+};
+
+}  // namespace dmmap

@@ -1,0 +1,250 @@
+#include "mapping/paged_requests.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <utility>
+#include <vector>
+
+namespace dmmap::mapping {
+
+namespace {
+
+constexpr ByteRange kAll{0, std::numeric_limits<std::int64_t>::max()};
+
+// Replies are move-only, and what is called back must be copyable.
+template <class T>
+std::shared_ptr<Reply<T>> shared(Reply<T>& reply) {
+  return std::make_shared<Reply<T>>(std::move(reply));
+}
+
+}  // namespace
+
+PagedRequests::Region PagedRequests::of(NodeId node) const {
+  const MutexLock lock(lock_);
+  const auto found = regions_.find(node);
+  return found == regions_.end() ? nullptr : found->second;
+}
+
+bool PagedRequests::has_own_io(HandleId handle) const {
+  const MutexLock lock(lock_);
+  return own_io_.count(handle) != 0;
+}
+
+Result<bool> PagedRequests::opened(NodeId node, HandleId handle, const std::shared_ptr<PagedRegion::Impl>& region,
+                                   bool own_io) {
+  if (auto bound = region->bind(files_, node); !bound) {
+    return tl::unexpected(bound.error());
+  }
+  Region before;
+  {
+    const MutexLock lock(lock_);
+    before = std::exchange(regions_[node], region);
+    if (own_io) {
+      own_io_.insert(handle);
+    }
+  }
+  region->begin_open();
+  if (before && before != region) {
+    before->unbind();
+  }
+  return before == region;
+}
+
+void PagedRequests::released(NodeId node, HandleId handle) {
+  {
+    const MutexLock lock(lock_);
+    own_io_.erase(handle);
+  }
+  if (const Region region = of(node)) {
+    region->end_open();
+  }
+}
+
+void PagedRequests::forgotten(NodeId node) {
+  Region region;
+  {
+    const MutexLock lock(lock_);
+    const auto found = regions_.find(node);
+    if (found == regions_.end()) {
+      return;
+    }
+    region = std::move(found->second);
+    regions_.erase(found);
+  }
+  region->unbind();
+}
+
+void PagedRequests::unmounted() {
+  files_->unmounted();
+  std::unordered_map<NodeId, Region> regions;
+  {
+    const MutexLock lock(lock_);
+    regions.swap(regions_);
+  }
+  for (const auto& [node, region] : regions) {
+    region->unbind();
+  }
+}
+
+bool PagedRequests::take(const LookupRequest& request, Reply<Entry>& reply) {
+  const auto node = files_->looked_up(request);
+  if (!node) {
+    return false;
+  }
+  GetattrRequest question;
+  static_cast<Request&>(question) = request;
+  question.node = *node;
+  filesystem_.getattr(question, session::answer_with_attributes_of(*node, std::move(reply)));
+  return true;
+}
+
+bool PagedRequests::take(const GetattrRequest& request, Reply<AttributesReply>& reply) {
+  if (!request.handle || !is_own(*request.handle)) {
+    return false;
+  }
+  GetattrRequest question = request;
+  question.handle.reset();
+  filesystem_.getattr(question, std::move(reply));
+  return true;
+}
+
+// PagedRegion::resize. The answer is the attributes, as they are now.
+bool PagedRequests::take(const SetattrRequest& request, Reply<AttributesReply>& reply) {
+  if (!request.handle || !is_own(*request.handle)) {
+    return false;
+  }
+  if (const Region region = of(request.node); region && request.size) {
+    region->ledger().set_size(*request.size);
+  }
+  GetattrRequest question;
+  static_cast<Request&>(question) = request;
+  filesystem_.getattr(question, std::move(reply));
+  return true;
+}
+
+bool PagedRequests::take(const OpenRequest& request, Reply<Opened>& reply) {
+  if (!files_->opened(request)) {
+    return false;
+  }
+  Opened opened;
+  opened.handle = files_->handle();
+  opened.keep_cache = true;
+  opened.no_flush = true;
+  reply.ok(opened);
+  return true;
+}
+
+// A read(2) that goes past the cache says who locks, a page being filled doesn't (fs/fuse/file.c, fuse_direct_io and
+// fuse_readahead).
+bool PagedRequests::take(const ReadRequest& request, Reply<Data>& reply) {
+  const Region region = of(request.node);
+  if (!region || (request.lock_owner && has_own_io(request.handle))) {
+    return false;
+  }
+  if (region->revoked()) {
+    reply.error(EIO);
+    return true;
+  }
+  const std::uint64_t begin = request.offset / page_size() * page_size();
+  const std::uint64_t skip = request.offset - begin;
+  const bool fills_pages = !request.lock_owner;
+  region->ledger().fill(
+      {begin, request.offset + request.size},
+      [reply = shared(reply), skip, fills_pages, size = request.size](int code, std::span<const std::byte> bytes) {
+        if (code != 0) {
+          reply->error(code);
+          return;
+        }
+        bytes = bytes.subspan(std::min<std::size_t>(skip, bytes.size()));
+        if (fills_pages && bytes.size() < size) {
+          // A short answer would say that the file ends there.
+          std::vector<std::byte> padded(bytes.begin(), bytes.end());
+          padded.resize(size);
+          reply->ok({padded});
+        } else {
+          reply->ok({bytes});
+        }
+      });
+  return true;
+}
+
+bool PagedRequests::take(const WriteRequest& request, Reply<Written>& reply) {
+  const Region region = of(request.node);
+  const bool own = is_own(request.handle) && !request.from_page_cache;
+  if (!region || (!request.from_page_cache && !own && has_own_io(request.handle))) {
+    return false;
+  }
+  const auto size = static_cast<std::uint32_t>(request.data.size());
+  const auto thread = static_cast<ThreadId>(request.caller.pid);
+  const Origin origin = request.from_page_cache ? Origin::page_cache : (own ? Origin::server : Origin::client);
+  region->ledger().keep(request.offset, request.data, origin,
+                        [region, reply = shared(reply), size, own, thread](int code) {
+                          if (own) {
+                            // The kernel would take the page for unread, and what a client has stored into it would be
+                            // lost: it's told that all is well, and the caller is told what isn't.
+                            region->own_write_done(thread, code);
+                            code = 0;
+                          }
+                          if (code == 0) {
+                            reply->ok({size});
+                          } else {
+                            reply->error(code);
+                          }
+                        });
+  return true;
+}
+
+bool PagedRequests::take(const FsyncRequest& request, Reply<Done>& reply) {
+  if (is_own(request.handle)) {
+    reply.ok({});
+    return true;
+  }
+  const Region region = of(request.node);
+  if (!region) {
+    return false;
+  }
+  region->ledger().offer_again(kAll, [this, request, reply = shared(reply)](int code) {
+    if (code != 0) {
+      reply->error(code);
+    } else {
+      filesystem_.fsync(request, std::move(*reply));
+    }
+  });
+  return true;
+}
+
+bool PagedRequests::take(const FlushRequest& request, Reply<Done>& reply) {
+  const Region region = is_own(request.handle) ? nullptr : of(request.node);
+  const int code = region ? region->ledger().refused(kAll) : 0;
+  if (code != 0) {
+    reply.error(code);
+  } else if (is_own(request.handle)) {
+    reply.ok({});
+  }
+  return code != 0 || is_own(request.handle);
+}
+
+bool PagedRequests::take(const ReleaseRequest& request, Reply<Done>& reply) {
+  if (!is_own(request.handle)) {
+    return false;
+  }
+  reply.ok({});
+  return true;
+}
+
+// PagedRegion::discard.
+bool PagedRequests::take(const FallocateRequest& request, Reply<Done>& reply) {
+  if (!is_own(request.handle)) {
+    return false;
+  }
+  if (const Region region = of(request.node); region && (request.mode & FALLOC_FL_PUNCH_HOLE) != 0) {
+    region->ledger().discard({request.offset, request.offset + request.length});
+  }
+  reply.ok({});
+  return true;
+}
+
+}  // namespace dmmap::mapping

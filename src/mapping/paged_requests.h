@@ -1,0 +1,61 @@
+// PagedRequests: what the kernel asks about nodes that show paged regions, and what our own files of the mount ask.
+//
+// Promises: a page fill or a writeback of such a node goes to the region, whatever handle it names; requests of our own
+// files never reach the server, but for the attributes that some need.
+#pragma once
+
+#include <dmmap/mapping.h>
+#include <dmmap/paged_region.h>
+#include <dmmap/thread_safety.h>
+
+#include <memory>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "mapping/own_files.h"
+#include "mapping/paged_region_impl.h"
+#include "session/interceptor.h"
+
+namespace dmmap::mapping {
+
+/// Thread safety: every call, from any thread.
+class PagedRequests final : public session::Interceptor {
+ public:
+  explicit PagedRequests(MappedFilesystem& filesystem) : filesystem_(filesystem) {}
+
+  void mounted(Connection& connection) { files_->mounted(connection); }
+  /// The mount is gone: regions are without nodes again.
+  void unmounted() DMMAP_EXCLUDES(lock_);
+
+  /// `handle` of `node` shows `region`. With `own_io` read(2) and write(2) of that handle are the server's. Returns
+  /// whether the node showed the same region before, so that what is cached of it is good.
+  Result<bool> opened(NodeId node, HandleId handle, const std::shared_ptr<PagedRegion::Impl>& region, bool own_io)
+      DMMAP_EXCLUDES(lock_);
+  void released(NodeId node, HandleId handle) DMMAP_EXCLUDES(lock_);
+
+  bool take(const LookupRequest& request, Reply<Entry>& reply) override;
+  bool take(const GetattrRequest& request, Reply<AttributesReply>& reply) override;
+  bool take(const SetattrRequest& request, Reply<AttributesReply>& reply) override;
+  bool take(const OpenRequest& request, Reply<Opened>& reply) override;
+  bool take(const ReadRequest& request, Reply<Data>& reply) override;
+  bool take(const WriteRequest& request, Reply<Written>& reply) override;
+  bool take(const FsyncRequest& request, Reply<Done>& reply) override;
+  bool take(const FlushRequest& request, Reply<Done>& reply) override;
+  bool take(const ReleaseRequest& request, Reply<Done>& reply) override;
+  bool take(const FallocateRequest& request, Reply<Done>& reply) override;
+  void forgotten(NodeId node) override;
+
+ private:
+  using Region = std::shared_ptr<PagedRegion::Impl>;
+  [[nodiscard]] Region of(NodeId node) const DMMAP_EXCLUDES(lock_);
+  [[nodiscard]] bool is_own(HandleId handle) const { return handle == files_->handle(); }
+  [[nodiscard]] bool has_own_io(HandleId handle) const DMMAP_EXCLUDES(lock_);
+
+  MappedFilesystem& filesystem_;
+  const std::shared_ptr<OwnFiles> files_ = std::make_shared<OwnFiles>();
+  mutable Mutex lock_;
+  std::unordered_map<NodeId, Region> regions_ DMMAP_GUARDED_BY(lock_);  // until the node is forgotten
+  std::unordered_set<HandleId> own_io_ DMMAP_GUARDED_BY(lock_);
+};
+
+}  // namespace dmmap::mapping

@@ -1,0 +1,46 @@
+// Interceptor: a layer of the library that sees requests before the file system does.
+//
+// Promises: take() returns true when it has taken the Reply over; then the file system isn't asked.
+#pragma once
+
+#include <dmmap/reply.h>
+#include <dmmap/requests.h>
+
+#include <type_traits>
+
+namespace dmmap::session {
+
+/// Thread safety: as Filesystem.
+class Interceptor {
+ public:
+  Interceptor() = default;
+  Interceptor(const Interceptor&) = delete;
+  Interceptor& operator=(const Interceptor&) = delete;
+  virtual ~Interceptor() = default;
+
+  virtual bool take(const LookupRequest& request, Reply<Entry>& reply) = 0;
+  virtual bool take(const GetattrRequest& request, Reply<AttributesReply>& reply) = 0;
+  virtual bool take(const SetattrRequest& request, Reply<AttributesReply>& reply) = 0;
+  virtual bool take(const OpenRequest& request, Reply<Opened>& reply) = 0;
+  virtual bool take(const ReadRequest& request, Reply<Data>& reply) = 0;
+  virtual bool take(const WriteRequest& request, Reply<Written>& reply) = 0;
+  virtual bool take(const FsyncRequest& request, Reply<Done>& reply) = 0;
+  virtual bool take(const FlushRequest& request, Reply<Done>& reply) = 0;
+  virtual bool take(const ReleaseRequest& request, Reply<Done>& reply) = 0;
+  virtual bool take(const FallocateRequest& request, Reply<Done>& reply) = 0;
+  /// The kernel doesn't know `node` any more. The file system is told as well.
+  virtual void forgotten(NodeId node) = 0;
+};
+
+/// Whether requests of type R go to an Interceptor first: of these very types, not of those derived from them.
+template <class R>
+inline constexpr bool kIntercepted =
+    std::is_same_v<R, LookupRequest> || std::is_same_v<R, GetattrRequest> || std::is_same_v<R, SetattrRequest> ||
+    std::is_same_v<R, OpenRequest> || std::is_same_v<R, ReadRequest> || std::is_same_v<R, WriteRequest> ||
+    std::is_same_v<R, FsyncRequest> || std::is_same_v<R, FlushRequest> || std::is_same_v<R, ReleaseRequest> ||
+    std::is_same_v<R, FallocateRequest>;
+
+/// Has the answer to a question for the attributes of `node` answer a LOOKUP of it.
+[[nodiscard]] Reply<AttributesReply> answer_with_attributes_of(NodeId node, Reply<Entry> lookup);
+
+}  // namespace dmmap::session
