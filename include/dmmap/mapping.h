@@ -106,6 +106,7 @@ class MappedFilesystem : public Filesystem {
   class Grants;
 
  private:
+  struct Asked;
   struct CarriedOut;
   Result<CarriedOut> carry_out(const OpenRequest& request, const OpenedFile& file);
   std::unique_ptr<Grants> grants_;

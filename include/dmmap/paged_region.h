@@ -86,7 +86,9 @@ class PageSource {
   /// These bytes are to be kept: a client's, stored or written, or the server's own from PagedRegion::write. `bytes`
   /// stays good until the reply is given. fsync(2), msync(2) MS_SYNC and close(2) return after the answer, and fail
   /// when it was an error; the library keeps the bytes then, lays them over what later faults supply, and offers them
-  /// again at each fsync and unmap. Writebacks of the same bytes come one after the other. The default answers EROFS.
+  /// again at each fsync and unmap. A client's write(2) fails at once, unless somebody has the file open for reading
+  /// and writing and so may have stored into the same page: then it succeeds, and fsync(2) fails (as POSIX lets it).
+  /// Writebacks of the same bytes come one after the other. The default answers EROFS.
   virtual void writeback(std::uint64_t offset, std::span<const std::byte> bytes, WritebackReply reply);
 
   /// The contents of these pages are gone: a later fault is to supply zeros. Called by Region::discard.
@@ -100,7 +102,8 @@ class PageSource {
 struct PagedRegionOptions {
   RegionId id;                 ///< chosen by the server, unique in the process
   std::uint64_t size = 0;      ///< bytes, need not be whole pages; 0 to 2^62
-  std::uint64_t max_size = 0;  ///< bytes; how far a client's write(2) may grow it; less than `size`: not at all
+  std::uint64_t max_size = 0;  ///< bytes, rounded up to whole pages; how far a client's write(2) may grow it; less
+                               ///< than `size`: to the end of its last page
   std::string name;            ///< for log lines
 };
 
@@ -128,7 +131,7 @@ class PagedRegion final : public Region {
 
   [[nodiscard]] RegionId id() const override;
   [[nodiscard]] std::uint64_t size() const override;  ///< changes with resize(), set_size() and clients' writes
-  /// How far a client's write(2) may grow it, in bytes.
+  /// How far a client's write(2) may grow it, in bytes: whole pages.
   [[nodiscard]] std::uint64_t max_size() const;
   [[nodiscard]] const std::string& name() const override;
 

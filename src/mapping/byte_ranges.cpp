@@ -62,9 +62,17 @@ bool ByteStore::covers(const ByteRange& range) const {
   return at >= range.end;
 }
 
+std::optional<ByteRange> ByteStore::first_within(const ByteRange& range) const {
+  if (!overlaps(range)) {
+    return std::nullopt;
+  }
+  const auto piece = first_ending_after(range.begin);
+  return ByteRange{std::max(piece->first, range.begin), std::min(piece->first + piece->second.size(), range.end)};
+}
+
 bool ByteStore::overlaps(const ByteRange& range) const {
   const auto piece = first_ending_after(range.begin);
-  return piece != pieces_.end() && piece->first < range.end;
+  return !range.empty() && piece != pieces_.end() && piece->first < range.end;
 }
 
 }  // namespace dmmap::mapping

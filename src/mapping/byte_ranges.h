@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -28,6 +29,8 @@ class ByteStore {
   /// Whether every byte of the range is kept.
   [[nodiscard]] bool covers(const ByteRange& range) const;
   [[nodiscard]] bool overlaps(const ByteRange& range) const;
+  /// The first run of bytes within the range that is kept in one piece.
+  [[nodiscard]] std::optional<ByteRange> first_within(const ByteRange& range) const;
   [[nodiscard]] bool empty() const { return pieces_.empty(); }
   /// Bytes kept.
   [[nodiscard]] std::uint64_t size() const { return size_; }

@@ -41,8 +41,7 @@ std::shared_ptr<Region> MappedFilesystem::Grants::of_handle(HandleId handle) con
   return found == handles_.end() ? nullptr : found->second.region;
 }
 
-Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::add_without(NodeId node, const OpenedFile& file,
-                                                                           bool share) {
+Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::add_without(NodeId node, const Asked& file, bool share) {
   const MutexLock lock(lock_);
   const auto found = nodes_.find(node);
   if (found == nodes_.end()) {
@@ -56,13 +55,13 @@ Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::add_without(NodeI
   return attach(node, file, found->second.region);
 }
 
-Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::add(NodeId node, const OpenedFile& file,
+Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::add(NodeId node, const Asked& file,
                                                                    std::shared_ptr<Region> region) {
   const MutexLock lock(lock_);
   return attach(node, file, std::move(region));
 }
 
-Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::attach(NodeId node, const OpenedFile& file,
+Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::attach(NodeId node, const Asked& file,
                                                                       std::shared_ptr<Region> region) {
   const auto found = nodes_.find(node);
   if (found != nodes_.end() && found->second.region != region) {
@@ -104,7 +103,7 @@ Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::attach_shared(
   return carried;
 }
 
-Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::attach_paged(NodeId node, const OpenedFile& file,
+Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::attach_paged(NodeId node, const Asked& file,
                                                                             const PagedRegion& region) {
   const Capabilities& capabilities = connection_->capabilities();
   if (file.own_io && !capabilities.has(Feature::direct_io_allow_mmap) && !std::exchange(said_no_direct_mmap_, true)) {
@@ -113,7 +112,7 @@ Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::attach_paged(Node
                                  "direct_io_allow_mmap: {}",
                                  capabilities.why_not(Feature::direct_io_allow_mmap)));
   }
-  const auto same = paged_.opened(node, file.handle, region.impl(), file.own_io);
+  const auto same = paged_.opened(node, file.handle, region.impl(), {file.own_io, file.may_store});
   if (!same) {
     return tl::unexpected(same.error());
   }

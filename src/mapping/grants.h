@@ -19,6 +19,13 @@
 
 namespace dmmap {
 
+/// One open, as it's asked for.
+struct MappedFilesystem::Asked {
+  HandleId handle;
+  bool own_io = false;
+  bool may_store = false;  // by a writable mapping
+};
+
 /// How an open is answered.
 struct MappedFilesystem::CarriedOut {
   std::shared_ptr<BackingId> backing;
@@ -44,10 +51,10 @@ class MappedFilesystem::Grants {
   [[nodiscard]] std::shared_ptr<Region> of_handle(HandleId handle) const DMMAP_EXCLUDES(lock_);
 
   /// A handle without a region. Errors: EBUSY when the node has one, unless `share` takes it too.
-  Result<CarriedOut> add_without(NodeId node, const OpenedFile& file, bool share) DMMAP_EXCLUDES(lock_);
+  Result<CarriedOut> add_without(NodeId node, const Asked& file, bool share) DMMAP_EXCLUDES(lock_);
   /// A handle with `region`; without a backing where this mount can't have one. Errors: EBUSY when the node has
   /// another; ESTALE when it's revoked; EINVAL for a region of no known kind; those of the kernel.
-  Result<CarriedOut> add(NodeId node, const OpenedFile& file, std::shared_ptr<Region> region) DMMAP_EXCLUDES(lock_);
+  Result<CarriedOut> add(NodeId node, const Asked& file, std::shared_ptr<Region> region) DMMAP_EXCLUDES(lock_);
   /// The handle is released. False when it isn't known.
   bool remove(HandleId handle) DMMAP_EXCLUDES(lock_);
 
@@ -68,9 +75,9 @@ class MappedFilesystem::Grants {
     std::shared_ptr<Region> region;
     std::uint64_t opens = 0;
   };
-  Result<CarriedOut> attach(NodeId node, const OpenedFile& file, std::shared_ptr<Region> region) DMMAP_REQUIRES(lock_);
+  Result<CarriedOut> attach(NodeId node, const Asked& file, std::shared_ptr<Region> region) DMMAP_REQUIRES(lock_);
   Result<CarriedOut> attach_shared(const std::shared_ptr<SharedRegion>& region) DMMAP_REQUIRES(lock_);
-  Result<CarriedOut> attach_paged(NodeId node, const OpenedFile& file, const PagedRegion& region) DMMAP_REQUIRES(lock_);
+  Result<CarriedOut> attach_paged(NodeId node, const Asked& file, const PagedRegion& region) DMMAP_REQUIRES(lock_);
 
   /// The region's backing, made when nobody has one yet; null where the mount can't have one.
   Result<std::shared_ptr<BackingId>> backing_of(const SharedRegion& region, int memfd) DMMAP_REQUIRES(lock_);

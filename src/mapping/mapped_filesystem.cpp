@@ -91,8 +91,9 @@ Result<MappedFilesystem::CarriedOut> MappedFilesystem::carry_out(const OpenReque
   // Such a descriptor can't be mapped at all (mmap(2), EACCES): it matters only what write(2) means, and where the node
   // shows a region already, that's clear.
   const bool for_writing_only = opened_for_writing_only(request.flags);
+  const Asked asked{file.handle, file.own_io, (request.flags & O_ACCMODE) == O_RDWR};
   if (for_writing_only && (file.own_io || grants_->of_node(request.node))) {
-    return grants_->add_without(request.node, file, true);
+    return grants_->add_without(request.node, asked, true);
   }
   MapRequest question;
   question.caller = request.caller;
@@ -103,12 +104,12 @@ Result<MappedFilesystem::CarriedOut> MappedFilesystem::carry_out(const OpenReque
   question.node_region = grants_->of_node(request.node);
   const auto grant = map(question);
   if (!grant) {
-    return grants_->add_without(request.node, file, for_writing_only);
+    return grants_->add_without(request.node, asked, for_writing_only);
   }
   if (grant->offset != 0) {
     return fail(EINVAL, fmt::format("a grant at open starts at offset 0 of its region, not at {}", grant->offset));
   }
-  return grants_->add(request.node, file, grant->region);
+  return grants_->add(request.node, asked, grant->region);
 }
 
 void MappedFilesystem::release(const ReleaseRequest& request, Reply<Done> reply) {

@@ -31,7 +31,7 @@ PageRange pages_of(const ByteRange& range) {
 PageLedger::PageLedger(const PagedRegionOptions& options, std::shared_ptr<PageSource> source)
     : id_(options.id),
       name_(options.name),
-      max_size_(std::max(options.size, options.max_size)),
+      max_size_(page_up(std::max(options.size, options.max_size))),
       source_(std::move(source)),
       size_(options.size) {}
 
@@ -194,30 +194,28 @@ std::optional<ByteRange> PageLedger::keep_surplus(const Fault& fault, std::uint6
   return all;
 }
 
-void PageLedger::keep(std::uint64_t offset, std::span<const std::byte> bytes, Origin origin, Kept kept) {
+void PageLedger::keep(std::uint64_t offset, std::span<const std::byte> bytes, Origin origin, Taken taken) {
   Write write;
   write.range = {offset, offset + bytes.size()};
   write.bytes = bytes;
   write.origin = origin;
-  write.done = std::move(kept);
   {
     const MutexLock lock(lock_);
-    // A page's tail past the end of the file is nobody's.
-    if (origin != Origin::client && write.range.end > std::max(size_, max_size_)) {
-      write.range.end = std::max(write.range.begin, std::max(size_, max_size_));
-      write.bytes = bytes.first(write.range.end - write.range.begin);
-    }
+    // A page's tail past the end of the file is nobody's; of a client's write(2) the part that fits is taken.
+    const std::uint64_t most = std::max(size_, max_size_);
+    write.range.end = std::max(write.range.begin, std::min(write.range.end, most));
+    write.bytes = bytes.first(write.range.end - write.range.begin);
     changed(write.range);
     fetched(write.range);
   }
+  const bool clients = origin == Origin::client || origin == Origin::mapped_client;
   if (write.bytes.empty()) {
-    write.done(0);
+    taken(clients && !bytes.empty() ? EFBIG : 0, clients ? 0 : bytes.size());
     return;
   }
-  if (write.range.end > std::max(size(), max_size_)) {
-    write.done(EFBIG);
-    return;
-  }
+  write.done = [taken = std::move(taken), size = clients ? write.bytes.size() : bytes.size()](int code) {
+    taken(code, size);
+  };
   enqueue(std::move(write));
 }
 
@@ -241,73 +239,78 @@ void PageLedger::offer_again(const ByteRange& range, Kept done) {
 void PageLedger::enqueue(Write write) {
   {
     const MutexLock lock(lock_);
-    writes_.push_back(std::move(write));
+    writes_.push_back(std::make_shared<Write>(std::move(write)));
   }
   start_what_can();
 }
 
 // A write begins when nothing that came before it and touches the same bytes is unfinished.
 void PageLedger::start_what_can() {
-  std::vector<Writes::iterator> ready;
+  std::vector<std::shared_ptr<Write>> ready;
   {
     const MutexLock lock(lock_);
     for (auto write = writes_.begin(); write != writes_.end(); ++write) {
       const bool blocked = std::any_of(writes_.begin(), write,
-                                       [&](const Write& earlier) { return earlier.range.overlaps(write->range); });
-      if (!write->started && !blocked) {
-        write->started = true;
-        ready.push_back(write);
+                                       [&](const auto& earlier) { return earlier->range.overlaps((*write)->range); });
+      if (!(*write)->started && !blocked) {
+        (*write)->started = true;
+        ready.push_back(*write);
       }
     }
   }
-  for (const auto write : ready) {
+  for (const auto& write : ready) {
     ask(write);
   }
 }
 
-void PageLedger::ask(Writes::iterator write) {
-  std::uint64_t offset = 0;
-  std::span<const std::byte> bytes;
-  std::shared_ptr<detail::SourceCall> call;
-  {
-    const MutexLock lock(lock_);
-    offset = write->range.begin;
-    bytes = write->bytes;
-    if (bytes.empty()) {
-      // The next piece of what is kept.
-      const auto& pieces = kept_.pieces();
-      auto piece = pieces.lower_bound(write->offered_to);
-      if (piece != pieces.begin() && std::prev(piece)->first + std::prev(piece)->second.size() > write->offered_to) {
-        --piece;
-      }
-      if (piece != pieces.end() && piece->first < write->range.end) {
-        const std::uint64_t begin = std::max(piece->first, write->range.begin);
-        const std::uint64_t end = std::min(piece->first + piece->second.size(), write->range.end);
-        write->offered.resize(end - begin);
-        kept_.overlay(begin, write->offered);
-        offset = begin;
-        bytes = write->offered;
-        write->offered_to = end;
-      }
-    }
-    if (!bytes.empty()) {
-      ++counters_.writebacks;
-      call = make_call(
-          [self = shared_from_this(), write](int code, std::uint64_t /*offset*/, std::span<const std::byte> /*bytes*/) {
-            self->answered(write, code);
-          });
-      write->call = call;
-    }
+std::pair<std::uint64_t, std::span<const std::byte>> PageLedger::next_of(Write& write) const {
+  if (!write.bytes.empty()) {
+    return {write.range.begin, write.bytes};
   }
-  if (!call) {
-    finish(write);
-    return;
+  const ByteRange rest{write.offered_to, write.range.end};
+  const auto piece = kept_.first_within(rest);
+  if (!piece) {
+    return {};
   }
-  source_->writeback(offset, bytes, WritebackReply(call));
-  call->handler_returned();
+  write.offered.resize(piece->end - piece->begin);
+  kept_.overlay(piece->begin, write.offered);
+  write.offered_to = piece->end;
+  return {piece->begin, write.offered};
 }
 
-void PageLedger::answered(Writes::iterator write, int code) {
+// A source may answer at once, from within: then this loop goes on, so that the stack doesn't grow with the pieces.
+void PageLedger::ask(const std::shared_ptr<Write>& write) {
+  while (true) {
+    std::pair<std::uint64_t, std::span<const std::byte>> next;
+    std::shared_ptr<detail::SourceCall> call;
+    {
+      const MutexLock lock(lock_);
+      next = next_of(*write);
+      if (!next.second.empty()) {
+        ++counters_.writebacks;
+        write->asking = true;
+        write->more = false;
+        call = make_call(
+            [self = shared_from_this(), write](int code, std::uint64_t /*offset*/,
+                                               std::span<const std::byte> /*bytes*/) { self->answered(write, code); });
+        write->call = call;
+      }
+    }
+    if (!call) {
+      finish(write);
+      return;
+    }
+    source_->writeback(next.first, next.second, WritebackReply(call));
+    call->handler_returned();
+    const MutexLock lock(lock_);
+    write->asking = false;
+    if (!write->more) {
+      return;
+    }
+  }
+}
+
+void PageLedger::answered(const std::shared_ptr<Write>& write, int code) {
   bool more = false;
   {
     const MutexLock lock(lock_);
@@ -337,18 +340,24 @@ void PageLedger::answered(Writes::iterator write, int code) {
       }
     }
     more = offer && kept_.overlaps({write->offered_to, write->range.end});
+    write->more = more;
+    if (more && write->asking) {
+      return;
+    }
   }
   more ? ask(write) : finish(write);
 }
 
-void PageLedger::finish(Writes::iterator write) {
-  Write done;
+void PageLedger::finish(const std::shared_ptr<Write>& write) {
+  Kept done;
+  int code = 0;
   {
     const MutexLock lock(lock_);
-    done = std::move(*write);
-    writes_.erase(write);
+    writes_.remove(write);
+    done = std::move(write->done);
+    code = write->code;
   }
-  done.done(done.code);
+  done(code);
   start_what_can();
 }
 
@@ -403,9 +412,9 @@ std::vector<ThreadId> PageLedger::holders(const ByteRange& range, bool alone) co
       add(fault.call);
     }
   }
-  for (const Write& write : writes_) {
-    if (alone || (write.origin != Origin::page_cache && write.range.overlaps(range))) {
-      add(write.call);
+  for (const auto& write : writes_) {
+    if (alone || (write->origin != Origin::page_cache && write->range.overlaps(range))) {
+      add(write->call);
     }
   }
   return threads;

@@ -28,9 +28,10 @@ namespace dmmap::mapping {
 
 /// Who changed bytes.
 enum class Origin {
-  page_cache,  ///< a writeback: the kernel drops the bytes when it fails
-  client,      ///< a client's write(2): the client is told when it fails
-  server,      ///< PagedRegion::write: the bytes are in the page cache whatever the source says
+  page_cache,     ///< a writeback: the kernel drops the bytes when it fails
+  client,         ///< a client's write(2): the client is told when it fails, and nothing has changed
+  mapped_client,  ///< likewise, while somebody may have stored into the same pages: it can't be undone without harm
+  server,         ///< PagedRegion::write: the bytes are in the page cache whatever the source says
 };
 
 /// Thread safety: every call, from any thread.
@@ -39,6 +40,7 @@ class PageLedger : public std::enable_shared_from_this<PageLedger> {
   /// errno(3) or 0, and the bytes of what was wanted.
   using Filled = std::function<void(int code, std::span<const std::byte> bytes)>;
   using Kept = std::function<void(int code)>;
+  using Taken = std::function<void(int code, std::size_t taken)>;
   using Surplus = std::function<void(const ByteRange& range)>;
 
   PageLedger(const PagedRegionOptions& options, std::shared_ptr<PageSource> source);
@@ -53,8 +55,9 @@ class PageLedger : public std::enable_shared_from_this<PageLedger> {
 
   /// Fetches `wanted`, which begins at a page, clipped to the region's size.
   void fill(ByteRange wanted, Filled filled) DMMAP_EXCLUDES(lock_);
-  /// Hands bytes to the source. `bytes` stays good until `kept` is called.
-  void keep(std::uint64_t offset, std::span<const std::byte> bytes, Origin origin, Kept kept) DMMAP_EXCLUDES(lock_);
+  /// Hands bytes to the source. `bytes` stays good until `taken` is called, with how many of them count as written: of
+  /// a client's those that max_size() allows, EFBIG when that's none.
+  void keep(std::uint64_t offset, std::span<const std::byte> bytes, Origin origin, Taken taken) DMMAP_EXCLUDES(lock_);
   /// Offers again what the source has refused of `range`. Calls `done` with the first error that it met.
   void offer_again(const ByteRange& range, Kept done) DMMAP_EXCLUDES(lock_);
   /// The error with which the source last refused bytes of `range` that it hasn't taken since, or 0.
@@ -103,9 +106,11 @@ class PageLedger : public std::enable_shared_from_this<PageLedger> {
     std::vector<std::byte> offered;  // what is being offered again
     int code = 0;
     std::uint64_t offered_to = 0;  // offers up to there are done
+    bool asking = false;           // ask() is at it, and goes on with the next piece itself
+    bool more = false;             // there is one
     std::shared_ptr<detail::SourceCall> call;
   };
-  using Writes = std::list<Write>;
+  using Writes = std::list<std::shared_ptr<Write>>;
 
   void supplied(Faults::iterator fault, int code, std::uint64_t offset, std::span<const std::byte> bytes)
       DMMAP_EXCLUDES(lock_);
@@ -115,9 +120,11 @@ class PageLedger : public std::enable_shared_from_this<PageLedger> {
   void fetched(const ByteRange& range) DMMAP_REQUIRES(lock_);
   void enqueue(Write write) DMMAP_EXCLUDES(lock_);
   void start_what_can() DMMAP_EXCLUDES(lock_);
-  void ask(Writes::iterator write) DMMAP_EXCLUDES(lock_);
-  void answered(Writes::iterator write, int code) DMMAP_EXCLUDES(lock_);
-  void finish(Writes::iterator write) DMMAP_EXCLUDES(lock_);
+  void ask(const std::shared_ptr<Write>& write) DMMAP_EXCLUDES(lock_);
+  /// The next bytes to ask the source to keep; none when all has been.
+  [[nodiscard]] std::pair<std::uint64_t, std::span<const std::byte>> next_of(Write& write) const DMMAP_REQUIRES(lock_);
+  void answered(const std::shared_ptr<Write>& write, int code) DMMAP_EXCLUDES(lock_);
+  void finish(const std::shared_ptr<Write>& write) DMMAP_EXCLUDES(lock_);
   void complain(const std::string& text) const DMMAP_EXCLUDES(lock_);
   [[nodiscard]] std::shared_ptr<detail::SourceCall> make_call(detail::SourceCall::Answer answer);
 

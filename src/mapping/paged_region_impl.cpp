@@ -24,6 +24,7 @@ namespace {
 constexpr std::uint64_t kAtOnce = 1 << 20;     // bytes asked of a source in one question
 constexpr std::uint64_t kReadaheadPages = 32;  // what one fadvise(2) reads at most, whatever it's asked
 constexpr int kUnmapTries = 200;
+constexpr int kDiscardTries = 20;
 constexpr std::chrono::milliseconds kUnmapPause{1};
 constexpr std::uint32_t kWritebackInPlace = 44;  // FUSE 7.44, Linux 6.16: a page is under writeback until answered
 
@@ -163,8 +164,8 @@ Result<void> PagedRegion::Impl::read_source(std::uint64_t offset, std::span<std:
 }
 
 Result<void> PagedRegion::Impl::write_source(std::uint64_t offset, std::span<const std::byte> from) {
-  return wait_for_source({offset, offset + from.size()}, [&](mapping::PageLedger::Kept told) {
-    ledger_->keep(offset, from, mapping::Origin::server, std::move(told));
+  return wait_for_source({offset, offset + from.size()}, [&](const mapping::PageLedger::Kept& told) {
+    ledger_->keep(offset, from, mapping::Origin::server, [told](int code, std::size_t /*taken*/) { told(code); });
   });
 }
 
@@ -239,11 +240,19 @@ Result<void> PagedRegion::Impl::discard(PageRange pages) {
     return range ? Result<void>() : tl::unexpected(range.error());
   }
   const auto done = through_node({*range, true}, [&](int fd, auto& /*files*/, NodeId /*node*/) -> Result<void> {
-    // The kernel writes back, tells us (FALLOCATE), and drops the pages (fs/fuse/file.c, fuse_file_fallocate).
-    if (retried([&] {
-          return ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range->begin),
-                             static_cast<off_t>(range->end - range->begin));
-        }) != 0) {
+    // The kernel writes back, tells us (FALLOCATE), and drops the pages (fs/fuse/file.c, fuse_file_fallocate). What the
+    // source refuses of that is to go anyway, and isn't written back a second time.
+    int failed = 0;
+    for (int tries = 0; tries < kDiscardTries; ++tries) {
+      failed = retried([&] {
+        return ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range->begin),
+                           static_cast<off_t>(range->end - range->begin));
+      });
+      if (failed == 0 || ledger_->refused({0, kLargest}) == 0) {
+        break;
+      }
+    }
+    if (failed != 0) {
       return fail_errno(errno, fmt::format("discarding pages of region {}", options_.id.value));
     }
     return {};
@@ -461,16 +470,23 @@ void PagedRegion::Impl::unbind() {
   ledger_->forget_surplus({0, kLargest});
 }
 
-void PagedRegion::Impl::begin_open() {
+void PagedRegion::Impl::begin_open(bool may_store) {
   const MutexLock lock(lock_);
   ++opens_;
+  may_store_ += may_store ? 1 : 0;
 }
 
-void PagedRegion::Impl::end_open() {
+bool PagedRegion::Impl::may_be_stored_into() const {
+  const MutexLock lock(lock_);
+  return may_store_ > 0;
+}
+
+void PagedRegion::Impl::end_open(bool may_store) {
   std::function<void()> callback;
   std::shared_ptr<OwnFile> file;
   {
     const MutexLock lock(lock_);
+    may_store_ -= may_store ? 1 : 0;
     if (--opens_ > 0) {
       return;
     }

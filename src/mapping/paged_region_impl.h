@@ -50,8 +50,10 @@ class PagedRegion::Impl : public std::enable_shared_from_this<PagedRegion::Impl>
   Result<void> bind(std::shared_ptr<mapping::OwnFiles> files, NodeId node) DMMAP_EXCLUDES(lock_);
   /// The kernel doesn't know the node any more.
   void unbind() DMMAP_EXCLUDES(lock_);
-  void begin_open() DMMAP_EXCLUDES(lock_);
-  void end_open() DMMAP_EXCLUDES(lock_);
+  /// `may_store`: the client may map it writable.
+  void begin_open(bool may_store) DMMAP_EXCLUDES(lock_);
+  void end_open(bool may_store) DMMAP_EXCLUDES(lock_);
+  [[nodiscard]] bool may_be_stored_into() const DMMAP_EXCLUDES(lock_);
   [[nodiscard]] bool revoked() const DMMAP_EXCLUDES(lock_);
   /// What a write of the server's own, made by `thread`, came to at the source.
   void own_write_done(mapping::ThreadId thread, int code) DMMAP_EXCLUDES(lock_);
@@ -84,14 +86,15 @@ class PagedRegion::Impl : public std::enable_shared_from_this<PagedRegion::Impl>
 
   const PagedRegionOptions options_;
   const std::shared_ptr<mapping::PageLedger> ledger_;
-  // Held while pages that were supplied are being fetched, so that unmap either finds them in the page cache or has them
-  // forgotten: they never come in behind its back. Fetching waits for nobody.
+  // Held while pages that were supplied are being fetched, so that unmap either finds them in the page cache or has
+  // them forgotten: they never come in behind its back. Fetching waits for nobody.
   Mutex push_lock_;
   mutable Mutex lock_;
   std::shared_ptr<mapping::OwnFiles> files_ DMMAP_GUARDED_BY(lock_);  // null: no node
   NodeId node_ DMMAP_GUARDED_BY(lock_);
   std::shared_ptr<OwnFile> file_ DMMAP_GUARDED_BY(lock_);  // kept while clients have the node open
   unsigned opens_ DMMAP_GUARDED_BY(lock_) = 0;
+  unsigned may_store_ DMMAP_GUARDED_BY(lock_) = 0;
   bool revoked_ DMMAP_GUARDED_BY(lock_) = false;
   std::function<void()> on_idle_ DMMAP_GUARDED_BY(lock_);
   std::unordered_map<mapping::ThreadId, int> own_writes_ DMMAP_GUARDED_BY(lock_);

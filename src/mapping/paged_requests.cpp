@@ -30,11 +30,12 @@ PagedRequests::Region PagedRequests::of(NodeId node) const {
 
 bool PagedRequests::has_own_io(HandleId handle) const {
   const MutexLock lock(lock_);
-  return own_io_.count(handle) != 0;
+  const auto open = opens_.find(handle);
+  return open != opens_.end() && open->second.own_io;
 }
 
 Result<bool> PagedRequests::opened(NodeId node, HandleId handle, const std::shared_ptr<PagedRegion::Impl>& region,
-                                   bool own_io) {
+                                   Open open) {
   if (auto bound = region->bind(files_, node); !bound) {
     return tl::unexpected(bound.error());
   }
@@ -42,11 +43,9 @@ Result<bool> PagedRequests::opened(NodeId node, HandleId handle, const std::shar
   {
     const MutexLock lock(lock_);
     before = std::exchange(regions_[node], region);
-    if (own_io) {
-      own_io_.insert(handle);
-    }
+    opens_[handle] = open;
   }
-  region->begin_open();
+  region->begin_open(open.may_store);
   if (before && before != region) {
     before->unbind();
   }
@@ -54,12 +53,14 @@ Result<bool> PagedRequests::opened(NodeId node, HandleId handle, const std::shar
 }
 
 void PagedRequests::released(NodeId node, HandleId handle) {
+  Open open;
   {
     const MutexLock lock(lock_);
-    own_io_.erase(handle);
+    open = opens_[handle];
+    opens_.erase(handle);
   }
   if (const Region region = of(node)) {
-    region->end_open();
+    region->end_open(open.may_store);
   }
 }
 
@@ -177,19 +178,22 @@ bool PagedRequests::take(const WriteRequest& request, Reply<Written>& reply) {
   if (!region || (!request.from_page_cache && !own && has_own_io(request.handle))) {
     return false;
   }
-  const auto size = static_cast<std::uint32_t>(request.data.size());
   const auto thread = static_cast<ThreadId>(request.caller.pid);
-  const Origin origin = request.from_page_cache ? Origin::page_cache : (own ? Origin::server : Origin::client);
+  Origin origin = Origin::page_cache;
+  if (!request.from_page_cache) {
+    origin = own ? Origin::server : (region->may_be_stored_into() ? Origin::mapped_client : Origin::client);
+  }
   region->ledger().keep(request.offset, request.data, origin,
-                        [region, reply = shared(reply), size, own, thread](int code) {
-                          if (own) {
-                            // The kernel would take the page for unread, and what a client has stored into it would be
-                            // lost: it's told that all is well, and the caller is told what isn't.
+                        [region, reply = shared(reply), origin, thread](int code, std::size_t taken) {
+                          // On an error the kernel takes the page for unread, and what a client has stored into it
+                          // would be lost (fs/fuse/file.c, fuse_send_write_pages): it's told that all is well. Our own
+                          // caller is told what isn't, and a client at fsync or close.
+                          if (origin == Origin::server) {
                             region->own_write_done(thread, code);
-                            code = 0;
                           }
-                          if (code == 0) {
-                            reply->ok({size});
+                          const bool kept = origin == Origin::server || (origin == Origin::mapped_client && taken > 0);
+                          if (code == 0 || kept) {
+                            reply->ok({static_cast<std::uint32_t>(taken)});
                           } else {
                             reply->error(code);
                           }

@@ -10,7 +10,6 @@
 
 #include <memory>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "mapping/own_files.h"
 #include "mapping/paged_region_impl.h"
@@ -29,7 +28,11 @@ class PagedRequests final : public session::Interceptor {
 
   /// `handle` of `node` shows `region`. With `own_io` read(2) and write(2) of that handle are the server's. Returns
   /// whether the node showed the same region before, so that what is cached of it is good.
-  Result<bool> opened(NodeId node, HandleId handle, const std::shared_ptr<PagedRegion::Impl>& region, bool own_io)
+  struct Open {
+    bool own_io = false;
+    bool may_store = false;  ///< by a writable mapping
+  };
+  Result<bool> opened(NodeId node, HandleId handle, const std::shared_ptr<PagedRegion::Impl>& region, Open open)
       DMMAP_EXCLUDES(lock_);
   void released(NodeId node, HandleId handle) DMMAP_EXCLUDES(lock_);
 
@@ -55,7 +58,7 @@ class PagedRequests final : public session::Interceptor {
   const std::shared_ptr<OwnFiles> files_ = std::make_shared<OwnFiles>();
   mutable Mutex lock_;
   std::unordered_map<NodeId, Region> regions_ DMMAP_GUARDED_BY(lock_);  // until the node is forgotten
-  std::unordered_set<HandleId> own_io_ DMMAP_GUARDED_BY(lock_);
+  std::unordered_map<HandleId, Open> opens_ DMMAP_GUARDED_BY(lock_);
 };
 
 }  // namespace dmmap::mapping

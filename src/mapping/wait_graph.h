@@ -12,7 +12,6 @@
 #include <unordered_map>
 #include <vector>
 
-
 namespace dmmap::mapping {
 
 using ThreadId = int;  // gettid(2)

@@ -1,0 +1,88 @@
+// Random mixes of what clients and the server may do to one paged file, against a plain string; what fails is shrunk.
+//
+// Short by default. DMMAP_MODEL_CASES=100000 runs that many cases; RC_PARAMS="seed=N" repeats a run.
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <cstdlib>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "model/file_under_test.h"
+#include "support/requirement.h"
+
+namespace dmmap::testing {
+namespace {
+
+constexpr int kShort = 300;  // cases
+
+// Of the whole range, however small the case: rapidcheck takes inRange's upper end by the case's size.
+template <class T>
+rc::Gen<T> in_range(T least, T beyond) {
+  return rc::gen::resize(rc::kNominalSize, rc::gen::inRange<T>(least, beyond));
+}
+
+// Near where pages meet as often as anywhere else.
+rc::Gen<std::uint64_t> any_offset() {
+  return rc::gen::oneOf(
+      in_range<std::uint64_t>(0, FileUnderTest::kMost + 1),
+      rc::gen::map(rc::gen::pair(in_range<std::uint64_t>(1, 8), in_range<std::int64_t>(-20, 20)), [](const auto& pair) {
+        return pair.first * FileUnderTest::kPage + static_cast<std::uint64_t>(pair.second);
+      }));
+}
+
+rc::Gen<Operation> any_operation() {
+  return rc::gen::build<Operation>(
+      rc::gen::set(&Operation::verb,
+                   rc::gen::map(in_range<int>(0, kVerbs), [](int number) { return static_cast<Verb>(number); })),
+      rc::gen::set(&Operation::client, in_range<std::uint32_t>(0, FileUnderTest::kClients)),
+      rc::gen::set(&Operation::offset, any_offset()),
+      rc::gen::set(&Operation::size, rc::gen::oneOf(in_range<std::uint64_t>(1, 64),
+                                                    in_range<std::uint64_t>(1, 3 * FileUnderTest::kPage))),
+      rc::gen::set(&Operation::fill, in_range<char>('a', 'w')),
+      rc::gen::set(&Operation::on, rc::gen::arbitrary<bool>()));
+}
+
+void check(bool writeback_cache) {
+  const char* const wished = std::getenv("DMMAP_MODEL_CASES");  // NOLINT(concurrency-mt-unsafe)
+  const std::string cases = wished != nullptr ? wished : std::to_string(kShort);
+  const char* const given = std::getenv("RC_PARAMS");  // NOLINT(concurrency-mt-unsafe)
+  const std::string parameters = "max_success=" + cases + " max_size=60 " + (given != nullptr ? given : "");
+  ::setenv("RC_PARAMS", parameters.c_str(), 1);  // NOLINT(concurrency-mt-unsafe)
+  FileUnderTest file(writeback_cache);
+  const bool held = rc::check([&file] {
+    const auto operations = *rc::gen::container<std::vector<Operation>>(any_operation());
+    file.reset();
+    file.carry_out({.verb = Verb::pwrite, .size = 3 * FileUnderTest::kPage + 100, .fill = 'A'});
+    for (const Operation& operation : operations) {
+      if (const std::string wrong = file.carry_out(operation); !wrong.empty()) {
+        std::ostringstream which;
+        which << operation;
+        RC_FAIL(which.str() + ": " + wrong);
+      }
+    }
+    if (const std::string wrong = file.settle(); !wrong.empty()) {
+      RC_FAIL("at the end: " + wrong);
+    }
+  });
+  EXPECT_TRUE(held);
+  const PagedCounters counters = file.counters();
+  EXPECT_GT(counters.faults, 0U);
+  EXPECT_GT(counters.writebacks_failed, 0U) << "the run was to have failures";
+  EXPECT_GT(counters.pages_pushed, 0U);
+  EXPECT_GT(counters.unmaps, 0U);
+}
+
+TEST(PagedModelTest, AFileIsWhatAPlainStringIs) {
+  DMMAP_NEEDS(needs::mounting());
+  check(false);
+}
+
+TEST(PagedModelTest, SoItIsWithTheWritebackCache) {
+  DMMAP_NEEDS(needs::mounting());
+  check(true);
+}
+
+}  // namespace
+}  // namespace dmmap::testing
