@@ -93,6 +93,9 @@ class MappedFilesystem : public Filesystem {
   /// Asked after what the kernel held and the region had kept has been written back. The defaults succeed.
   void fsync(const FsyncRequest& request, Reply<Done> reply) override;
   void flush(const FlushRequest& request, Reply<Done> reply) override;
+  /// What was granted has data up to its end, and a hole there (lseek(2), SEEK_DATA, SEEK_HOLE); ENXIO otherwise. Not
+  /// ENOSYS, which the kernel would take for the whole mount's answer: PagedRegion::unmap uses the request itself.
+  void lseek(const LseekRequest& request, Reply<Seeked> reply) override;
 
   void mounted(Connection& connection) override;
   /// Calls released() for every handle that is still open.

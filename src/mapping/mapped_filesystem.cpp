@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -53,6 +54,15 @@ session::Interceptor* MappedFilesystem::interceptor() {
 
 void MappedFilesystem::fsync(const FsyncRequest& /*request*/, Reply<Done> reply) {
   reply.ok({});
+}
+
+void MappedFilesystem::lseek(const LseekRequest& request, Reply<Seeked> reply) {
+  const auto region = granted(request.handle);
+  if (!region || request.offset >= region->size()) {
+    reply.error(ENXIO);
+    return;
+  }
+  reply.ok({request.whence == SEEK_DATA ? request.offset : region->size()});
 }
 
 void MappedFilesystem::flush(const FlushRequest& /*request*/, Reply<Done> reply) {

@@ -89,6 +89,19 @@ void PageLedger::changed(const ByteRange& range) {
   }
 }
 
+void PageLedger::patch(const ByteRange& range, std::span<const std::byte> bytes) {
+  for (Fault& fault : faults_) {
+    if (!fault.range.overlaps(range)) {
+      continue;
+    }
+    if (bytes.empty()) {
+      fault.patches.erase(range);
+    } else {
+      fault.patches.put(range.begin, bytes);
+    }
+  }
+}
+
 void PageLedger::fetched(const ByteRange& range) {
   for (Watch* const watch : watches_) {
     watch->ranges_.push_back(range);
@@ -112,6 +125,16 @@ void PageLedger::fill(ByteRange wanted, Filled filled) {
             self->supplied(fault, code, offset, bytes);
           });
       fault->call = call;
+      // The source may be asked before it has applied what came before.
+      for (const auto& write : writes_) {
+        fault->changed.push_back(write->range);
+        if (write->range.overlaps(wanted)) {
+          fault->patches.put(write->range.begin, write->bytes);
+        }
+      }
+      for (const OwnWrite* const own : own_writes_) {
+        fault->patches.put(own->offset_, own->bytes_);
+      }
     } else if (!wanted.empty()) {
       ready.resize(wanted.end - wanted.begin);
       surplus_.overlay(wanted.begin, ready);
@@ -148,8 +171,8 @@ void PageLedger::supplied(Faults::iterator fault, int code, std::uint64_t offset
       answer = bytes.subspan(wanted.begin - offset, wanted.end - wanted.begin);
       if (kept_.overlaps(wanted) || !done.patches.empty()) {
         whole.assign(answer.begin(), answer.end());
-        done.patches.overlay(wanted.begin, whole);
         kept_.overlay(wanted.begin, whole);
+        done.patches.overlay(wanted.begin, whole);
         answer = whole;
       }
       counters_.pages_supplied += pages_of(wanted).count;
@@ -206,6 +229,7 @@ void PageLedger::keep(std::uint64_t offset, std::span<const std::byte> bytes, Or
     write.range.end = std::max(write.range.begin, std::min(write.range.end, most));
     write.bytes = bytes.first(write.range.end - write.range.begin);
     changed(write.range);
+    patch(write.range, write.bytes);
     fetched(write.range);
   }
   const bool clients = origin == Origin::client || origin == Origin::mapped_client;
@@ -321,11 +345,7 @@ void PageLedger::answered(const std::shared_ptr<Write>& write, int code) {
     if (code == 0 && offer) {
       // A fault that was asked before may bring what the source had until now.
       changed(range);
-      for (Fault& fault : faults_) {
-        if (fault.range.overlaps(range)) {
-          fault.patches.put(range.begin, write->offered);
-        }
-      }
+      patch(range, write->offered);
     }
     if (code == 0) {
       kept_.erase(range);
@@ -337,6 +357,8 @@ void PageLedger::answered(const std::shared_ptr<Write>& write, int code) {
       if (!offer && write->origin != Origin::client) {
         kept_.put(range.begin, write->bytes);
         size_ = std::max(size_, std::min(range.end, max_size_));
+      } else if (!offer) {
+        patch(range, {});
       }
     }
     more = offer && kept_.overlaps({write->offered_to, write->range.end});
@@ -370,6 +392,7 @@ void PageLedger::discard(const ByteRange& range) {
   {
     const MutexLock lock(lock_);
     changed(range);
+    patch(range, {});
     kept_.erase(range);
   }
   source_->discarded(pages_of(range));
@@ -381,6 +404,7 @@ void PageLedger::set_size(std::uint64_t size) {
     if (size < size_) {
       const ByteRange cut{size, size_};
       changed(cut);
+      patch(cut, {});
       kept_.erase(cut);
     }
     surplus_.erase({page_down(std::min(size, size_)), page_up(std::max(size, size_))});
@@ -418,6 +442,17 @@ std::vector<ThreadId> PageLedger::holders(const ByteRange& range, bool alone) co
     }
   }
   return threads;
+}
+
+PageLedger::OwnWrite::OwnWrite(PageLedger& ledger, std::uint64_t offset, std::span<const std::byte> bytes)
+    : ledger_(ledger), offset_(offset), bytes_(bytes) {
+  const MutexLock lock(ledger_.lock_);
+  ledger_.own_writes_.push_back(this);
+}
+
+PageLedger::OwnWrite::~OwnWrite() {
+  const MutexLock lock(ledger_.lock_);
+  ledger_.own_writes_.erase(std::find(ledger_.own_writes_.begin(), ledger_.own_writes_.end(), this));
 }
 
 PageLedger::Watch::Watch(PageLedger& ledger) : ledger_(ledger) {

@@ -73,6 +73,22 @@ class PageLedger : public std::enable_shared_from_this<PageLedger> {
   /// for which the kernel may hold the inode's lock.
   [[nodiscard]] std::vector<ThreadId> holders(const ByteRange& range, bool alone) const DMMAP_EXCLUDES(lock_);
 
+  /// Bytes that the server is writing through the page cache. The kernel may drop a page at any time, when a client
+  /// maps a file whose reads and writes are the server's own, and a fault in the middle of that must show them.
+  class OwnWrite {
+   public:
+    OwnWrite(PageLedger& ledger, std::uint64_t offset, std::span<const std::byte> bytes);
+    OwnWrite(const OwnWrite&) = delete;
+    OwnWrite& operator=(const OwnWrite&) = delete;
+    ~OwnWrite();
+
+   private:
+    friend class PageLedger;
+    PageLedger& ledger_;
+    std::uint64_t offset_;
+    std::span<const std::byte> bytes_;
+  };
+
   /// Notes which ranges were fetched while it exists.
   class Watch {
    public:
@@ -93,8 +109,8 @@ class PageLedger : public std::enable_shared_from_this<PageLedger> {
     ByteRange range;
     Filled filled;
     std::shared_ptr<detail::SourceCall> call;
-    std::vector<ByteRange> changed;  // since it was asked
-    ByteStore patches;               // what the source has taken of the kept bytes since then
+    std::vector<ByteRange> changed;  // since it was asked, or while it was
+    ByteStore patches;               // what it may not have known: newer than its answer
   };
   using Faults = std::list<Fault>;
   struct Write {
@@ -117,6 +133,8 @@ class PageLedger : public std::enable_shared_from_this<PageLedger> {
   std::optional<ByteRange> keep_surplus(const Fault& fault, std::uint64_t offset, std::span<const std::byte> bytes)
       DMMAP_REQUIRES(lock_);
   void changed(const ByteRange& range) DMMAP_REQUIRES(lock_);
+  /// Newer than what the faults under way will bring.
+  void patch(const ByteRange& range, std::span<const std::byte> bytes) DMMAP_REQUIRES(lock_);
   void fetched(const ByteRange& range) DMMAP_REQUIRES(lock_);
   void enqueue(Write write) DMMAP_EXCLUDES(lock_);
   void start_what_can() DMMAP_EXCLUDES(lock_);
@@ -140,6 +158,7 @@ class PageLedger : public std::enable_shared_from_this<PageLedger> {
   ByteStore kept_ DMMAP_GUARDED_BY(lock_);     // refused by the source
   ByteStore surplus_ DMMAP_GUARDED_BY(lock_);  // whole pages (the last one up to the size) to be fetched
   int last_error_ DMMAP_GUARDED_BY(lock_) = 0;
+  std::vector<OwnWrite*> own_writes_ DMMAP_GUARDED_BY(lock_);
   std::vector<Watch*> watches_ DMMAP_GUARDED_BY(lock_);
   PagedCounters counters_ DMMAP_GUARDED_BY(lock_);
   LogSink log_ DMMAP_GUARDED_BY(lock_);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -201,6 +202,7 @@ Result<void> PagedRegion::Impl::write(std::uint64_t offset, std::span<const std:
   const auto write_node = [&](int fd, mapping::OwnFiles& /*files*/, NodeId /*node*/) -> Result<void> {
     const mapping::ThreadId self = mapping::this_thread();
     Result<void> outcome;
+    const mapping::PageLedger::OwnWrite written(*ledger_, offset, from);
     {
       const MutexLock lock(lock_);
       own_writes_[self] = 0;
@@ -241,14 +243,14 @@ Result<void> PagedRegion::Impl::discard(PageRange pages) {
   }
   const auto done = through_node({*range, true}, [&](int fd, auto& /*files*/, NodeId /*node*/) -> Result<void> {
     // The kernel writes back, tells us (FALLOCATE), and drops the pages (fs/fuse/file.c, fuse_file_fallocate). What the
-    // source refuses of that is to go anyway, and isn't written back a second time.
+    // source refuses of that is to go anyway, and an error of before isn't this call's: either is told once.
     int failed = 0;
     for (int tries = 0; tries < kDiscardTries; ++tries) {
       failed = retried([&] {
         return ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range->begin),
                            static_cast<off_t>(range->end - range->begin));
       });
-      if (failed == 0 || ledger_->refused({0, kLargest}) == 0) {
+      if (failed == 0 || (errno != EIO && errno != ENOSPC)) {
         break;
       }
     }
@@ -309,10 +311,42 @@ Result<void> PagedRegion::Impl::unmap(PageRange pages) {
   return {};
 }
 
+// The kernel has no call for it, but it holds the inode's lock while it waits for the answer to some requests
+// (fs/fuse/file.c, fuse_file_llseek; fuse_fsync, for servers that have told the kernel that they know no LSEEK).
+Result<void> PagedRegion::Impl::with_node_locked(int fd, const std::function<Result<void>()>& action) {
+  const mapping::ThreadId self = mapping::this_thread();
+  std::optional<Result<void>> outcome;
+  {
+    const MutexLock lock(lock_);
+    when_locked_[self] = [&] { outcome = action(); };
+  }
+  if (::lseek(fd, 0, SEEK_DATA) < 0 || !outcome) {
+    ::fsync(fd);
+  }
+  const MutexLock lock(lock_);
+  when_locked_.erase(self);
+  return outcome ? *outcome : fail(ENOTCONN, "the mount is gone");
+}
+
+void PagedRegion::Impl::node_is_locked(mapping::ThreadId thread) {
+  std::function<void()> action;
+  {
+    const MutexLock lock(lock_);
+    const auto waiting = when_locked_.find(thread);
+    if (waiting == when_locked_.end()) {
+      return;
+    }
+    action = std::move(waiting->second);
+    when_locked_.erase(waiting);
+  }
+  action();
+}
+
 // Dirty pages are written by the file, which waits for the answers; INVAL_INODE then takes the pages away, and writes
 // back itself what was stored in between: if that fails the kernel drops the bytes, but the ledger has them. What
 // INVAL_INODE says means nothing (it's 0 whatever happened), so the page cache is looked at: a page that is there, and
-// hasn't been fetched since, was busy.
+// hasn't been fetched since, was busy. All that under the node's lock: a write(2) has put its bytes into a page that it
+// doesn't mark dirty before it tells us, and were the page dropped in between, the next fault would bring old bytes.
 Result<void> PagedRegion::Impl::unmap_node(const ByteRange& range, int fd, mapping::OwnFiles& files, NodeId node) {
   const auto length = static_cast<off_t>(range.end - range.begin);
   bool in_place = false;
@@ -338,8 +372,9 @@ Result<void> PagedRegion::Impl::unmap_node(const ByteRange& range, int fd, mappi
       }
       in_place = connection->capabilities().kernel_minor >= kWritebackInPlace;
       write_back();
-      const auto sent =
-          connection->notifier().inval_inode_and_wait(node, static_cast<std::int64_t>(range.begin), length);
+      const auto sent = with_node_locked(fd, [&] {
+        return connection->notifier().inval_inode_and_wait(node, static_cast<std::int64_t>(range.begin), length);
+      });
       if (!sent) {
         return sent;
       }

@@ -57,6 +57,8 @@ class PagedRegion::Impl : public std::enable_shared_from_this<PagedRegion::Impl>
   [[nodiscard]] bool revoked() const DMMAP_EXCLUDES(lock_);
   /// What a write of the server's own, made by `thread`, came to at the source.
   void own_write_done(mapping::ThreadId thread, int code) DMMAP_EXCLUDES(lock_);
+  /// The kernel holds the node's lock until a request that `thread` has made is answered.
+  void node_is_locked(mapping::ThreadId thread) DMMAP_EXCLUDES(lock_);
 
  private:
   struct OwnFile {
@@ -76,6 +78,8 @@ class PagedRegion::Impl : public std::enable_shared_from_this<PagedRegion::Impl>
   [[nodiscard]] bool has_node() const DMMAP_EXCLUDES(lock_);
 
   Result<void> check(std::uint64_t offset, std::uint64_t length) const;
+  /// Has `action` done, by another thread, while the kernel holds the node's lock: no write(2) is under way then.
+  Result<void> with_node_locked(int fd, const std::function<Result<void>()>& action) DMMAP_EXCLUDES(lock_);
   /// The calling thread waits for what the source is to answer about `range`.
   Result<void> wait_for_source(const mapping::ByteRange& range,
                                const std::function<void(mapping::PageLedger::Kept)>& ask);
@@ -98,6 +102,7 @@ class PagedRegion::Impl : public std::enable_shared_from_this<PagedRegion::Impl>
   bool revoked_ DMMAP_GUARDED_BY(lock_) = false;
   std::function<void()> on_idle_ DMMAP_GUARDED_BY(lock_);
   std::unordered_map<mapping::ThreadId, int> own_writes_ DMMAP_GUARDED_BY(lock_);
+  std::unordered_map<mapping::ThreadId, std::function<void()>> when_locked_ DMMAP_GUARDED_BY(lock_);
 };
 
 }  // namespace dmmap

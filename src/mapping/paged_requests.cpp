@@ -202,11 +202,14 @@ bool PagedRequests::take(const WriteRequest& request, Reply<Written>& reply) {
 }
 
 bool PagedRequests::take(const FsyncRequest& request, Reply<Done>& reply) {
+  const Region region = of(request.node);
   if (is_own(request.handle)) {
+    if (region) {
+      region->node_is_locked(static_cast<ThreadId>(request.caller.pid));
+    }
     reply.ok({});
     return true;
   }
-  const Region region = of(request.node);
   if (!region) {
     return false;
   }
@@ -236,6 +239,17 @@ bool PagedRequests::take(const ReleaseRequest& request, Reply<Done>& reply) {
     return false;
   }
   reply.ok({});
+  return true;
+}
+
+bool PagedRequests::take(const LseekRequest& request, Reply<Seeked>& reply) {
+  if (!is_own(request.handle)) {
+    return false;
+  }
+  if (const Region region = of(request.node)) {
+    region->node_is_locked(static_cast<ThreadId>(request.caller.pid));
+  }
+  reply.ok({0});
   return true;
 }
 

@@ -46,6 +46,7 @@ class PagedRequests final : public session::Interceptor {
   bool take(const FlushRequest& request, Reply<Done>& reply) override;
   bool take(const ReleaseRequest& request, Reply<Done>& reply) override;
   bool take(const FallocateRequest& request, Reply<Done>& reply) override;
+  bool take(const LseekRequest& request, Reply<Seeked>& reply) override;
   void forgotten(NodeId node) override;
 
  private:

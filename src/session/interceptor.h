@@ -28,6 +28,7 @@ class Interceptor {
   virtual bool take(const FlushRequest& request, Reply<Done>& reply) = 0;
   virtual bool take(const ReleaseRequest& request, Reply<Done>& reply) = 0;
   virtual bool take(const FallocateRequest& request, Reply<Done>& reply) = 0;
+  virtual bool take(const LseekRequest& request, Reply<Seeked>& reply) = 0;
   /// The kernel doesn't know `node` any more. The file system is told as well.
   virtual void forgotten(NodeId node) = 0;
 };
@@ -38,7 +39,7 @@ inline constexpr bool kIntercepted =
     std::is_same_v<R, LookupRequest> || std::is_same_v<R, GetattrRequest> || std::is_same_v<R, SetattrRequest> ||
     std::is_same_v<R, OpenRequest> || std::is_same_v<R, ReadRequest> || std::is_same_v<R, WriteRequest> ||
     std::is_same_v<R, FsyncRequest> || std::is_same_v<R, FlushRequest> || std::is_same_v<R, ReleaseRequest> ||
-    std::is_same_v<R, FallocateRequest>;
+    std::is_same_v<R, FallocateRequest> || std::is_same_v<R, LseekRequest>;
 
 /// Has the answer to a question for the attributes of `node` answer a LOOKUP of it.
 [[nodiscard]] Reply<AttributesReply> answer_with_attributes_of(NodeId node, Reply<Entry> lookup);

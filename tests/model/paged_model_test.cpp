@@ -5,6 +5,7 @@
 #include <rapidcheck.h>
 
 #include <cstdlib>
+#include <iostream>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -58,11 +59,13 @@ void check(bool writeback_cache) {
     for (const Operation& operation : operations) {
       if (const std::string wrong = file.carry_out(operation); !wrong.empty()) {
         std::ostringstream which;
-        which << operation;
-        RC_FAIL(which.str() + ": " + wrong);
+        which << operation << ": " << wrong;
+        std::cerr << which.str() << '\n';  // what only happens now and then is lost by shrinking
+        RC_FAIL(which.str());
       }
     }
     if (const std::string wrong = file.settle(); !wrong.empty()) {
+      std::cerr << "at the end: " << wrong << '\n';
       RC_FAIL("at the end: " + wrong);
     }
   });
