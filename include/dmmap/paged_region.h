@@ -164,8 +164,8 @@ class PagedRegion final : public Region {
   Completion unmap_later(PageRange pages);
   Completion resize_later(std::uint64_t size);
 
-  /// Which of these pages are in the page cache now (mincore(2)): a moment later it may be another set. Page by page;
-  /// all false while no node has the region.
+  /// Which of these pages are in the page cache now, or being read (cachestat(2); before Linux 6.5 RETRIEVE, at a
+  /// notification for each gap): a moment later it may be another set. All false while no node has the region.
   [[nodiscard]] Result<std::vector<bool>> resident(PageRange pages) const;
   [[nodiscard]] PagedCounters counters() const;
 

@@ -383,7 +383,7 @@ Result<void> PagedRegion::Impl::unmap_node(const ByteRange& range, int fd, mappi
       }
     }
     bool busy = false;
-    auto looked = mapping::each_resident_page(fd, range, [&](const ByteRange& page) {
+    auto looked = each_cached(range, fd, files, node, [&](const ByteRange& page) {
       busy = !watch.fetched(page);
       return !busy;
     });
@@ -395,14 +395,48 @@ Result<void> PagedRegion::Impl::unmap_node(const ByteRange& range, int fd, mappi
   return fail(EBUSY, fmt::format("a page of region {} stays pinned", options_.id.value));
 }
 
+// Before Linux 6.5 there is RETRIEVE, which brings the bytes from where it's told to the first page that isn't there:
+// one for each gap, so this costs.
+Result<void> PagedRegion::Impl::each_cached(const ByteRange& range, int fd, mapping::OwnFiles& files, NodeId node,
+                                            const OnPage& on_page) {
+  auto visited = mapping::each_resident_page(fd, range, on_page);
+  if (visited || visited.error().code != ENOSYS) {
+    return visited;
+  }
+  for (std::uint64_t at = range.begin; at < range.end;) {
+    const auto state = std::make_shared<Completion::State>();
+    const auto got = std::make_shared<std::uint64_t>(0);
+    {
+      const mapping::OwnFiles::Use connection(files);
+      if (!connection) {
+        return fail(ENOTCONN, "the mount is gone");
+      }
+      const std::uint64_t most = std::min<std::uint64_t>(range.end - at, connection->capabilities().max_write);
+      connection->notifier().retrieve(node, at, static_cast<std::uint32_t>(most),
+                                      [state, got](const Result<std::vector<std::byte>>& bytes) {
+                                        *got = bytes ? bytes->size() : 0;
+                                        state->set({});
+                                      });
+    }
+    static_cast<void>(state->wait());
+    for (const std::uint64_t end = at + *got; at < end; at += page_size()) {
+      if (!on_page({at, at + page_size()})) {
+        return {};
+      }
+    }
+    at += page_size();  // that one wasn't there
+  }
+  return {};
+}
+
 Result<std::vector<bool>> PagedRegion::Impl::resident(PageRange pages) {
   const auto range = bytes_of(pages);
   if (!range) {
     return tl::unexpected(range.error());
   }
   std::vector<bool> cached(pages.count);
-  const auto done = through_node({{0, 0}, false}, [&](int fd, auto& /*files*/, NodeId /*node*/) {
-    return mapping::each_resident_page(fd, *range, [&](const ByteRange& page) {
+  const auto done = through_node({{0, 0}, false}, [&](int fd, mapping::OwnFiles& files, NodeId node) {
+    return each_cached(*range, fd, files, node, [&](const ByteRange& page) {
       cached[page.begin / page_size() - pages.first] = true;
       return true;
     });

@@ -86,6 +86,10 @@ class PagedRegion::Impl : public std::enable_shared_from_this<PagedRegion::Impl>
   Result<void> read_source(std::uint64_t offset, std::span<std::byte> to);
   Result<void> write_source(std::uint64_t offset, std::span<const std::byte> from);
   Result<void> unmap_node(const mapping::ByteRange& range, int fd, mapping::OwnFiles& files, NodeId node);
+  using OnPage = std::function<bool(const mapping::ByteRange& page)>;
+  /// Calls `on_page` with each page of `range` that is cached, until it returns false.
+  static Result<void> each_cached(const mapping::ByteRange& range, int fd, mapping::OwnFiles& files, NodeId node,
+                                  const OnPage& on_page);
   void push(const mapping::ByteRange& range);
 
   const PagedRegionOptions options_;

@@ -2,19 +2,15 @@
 
 #include <dmmap/region.h>
 
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <vector>
 
 namespace dmmap::mapping {
 
 namespace {
 
-constexpr std::uint64_t kPiece = std::uint64_t{1} << 30;
 constexpr long kCachestat = 451;  // the same on every architecture (asm-generic/unistd.h)
 
 // linux/mman.h, since Linux 6.5.
@@ -30,43 +26,39 @@ struct Cachestat {
   std::uint64_t nr_recently_evicted = 0;
 };
 
-bool surely_empty(int fd, const ByteRange& range) {
-  CachestatRange where{range.begin, range.end - range.begin};
+// Pages first to first + count. False when `page` has had enough.
+Result<bool> visit(int fd, std::uint64_t first, std::uint64_t count,
+                   const std::function<bool(const ByteRange&)>& page) {
+  CachestatRange where{first * page_size(), count * page_size()};
   Cachestat stat;
-  return ::syscall(kCachestat, fd, &where, &stat, 0U) == 0 && stat.nr_cache == 0;
+  if (::syscall(kCachestat, fd, &where, &stat, 0U) != 0) {  // NOLINT(*-vararg)
+    return fail_errno(errno, "asking which pages are cached");
+  }
+  if (stat.nr_cache == 0) {
+    return true;
+  }
+  if (stat.nr_cache >= count) {
+    for (std::uint64_t each = first; each < first + count; ++each) {
+      if (!page({each * page_size(), (each + 1) * page_size()})) {
+        return false;
+      }
+    }
+    return true;
+  }
+  const auto left = visit(fd, first, count / 2, page);
+  return !left || !*left ? left : visit(fd, first + count / 2, count - count / 2, page);
 }
 
 }  // namespace
 
 Result<void> each_resident_page(int fd, const ByteRange& range, const std::function<bool(const ByteRange&)>& page) {
-  if (range.empty() || surely_empty(fd, range)) {
+  if (range.empty()) {
     return {};
   }
-  for (std::uint64_t at = range.begin / page_size() * page_size(); at < range.end; at += kPiece) {
-    const ByteRange piece{at, std::min(at + kPiece, range.end)};
-    if (surely_empty(fd, piece)) {
-      continue;
-    }
-    const std::size_t length = piece.end - piece.begin;
-    void* const base = ::mmap(nullptr, length, PROT_NONE, MAP_SHARED, fd, static_cast<off_t>(piece.begin));
-    if (base == MAP_FAILED) {  // NOLINT(*-cstyle-cast, performance-no-int-to-ptr)
-      return fail_errno(errno, "asking which pages are cached");
-    }
-    std::vector<unsigned char> cached((length + page_size() - 1) / page_size());
-    const int asked = ::mincore(base, length, cached.data());
-    const int code = errno;
-    ::munmap(base, length);
-    if (asked != 0) {
-      return fail_errno(code, "asking which pages are cached");
-    }
-    for (std::size_t i = 0; i < cached.size(); ++i) {
-      const std::uint64_t begin = piece.begin + i * page_size();
-      if ((cached[i] & 1) != 0 && !page({begin, begin + page_size()})) {
-        return {};
-      }
-    }
-  }
-  return {};
+  const std::uint64_t first = range.begin / page_size();
+  const std::uint64_t beyond = (range.end + page_size() - 1) / page_size();
+  const auto visited = visit(fd, first, beyond - first, page);
+  return visited ? Result<void>() : tl::unexpected(visited.error());
 }
 
 }  // namespace dmmap::mapping
