@@ -38,7 +38,7 @@ class RegionStream : public Stream {
 class LifetimeTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    DMMAP_NEEDS(needs::passthrough());
+    DMMAP_NEEDS(needs::mounting());
     region_ = *SharedRegion::create({.id = {1}, .size = kSize, .name = "lifetime"});
     region_->on_idle([this] { ++idle_; });
     ASSERT_TRUE(devices_.add({.name = "a", .size = kSize},
@@ -72,6 +72,7 @@ TEST_F(LifetimeTest, AnOpenFileIsUse) {
 }
 
 TEST_F(LifetimeTest, AMappingIsUseAfterItsFileIsClosed) {
+  DMMAP_NEEDS(needs::passthrough());
   UniqueFd fd = open();
   ClientMap map(fd.get(), kSize, PROT_READ | PROT_WRITE, MAP_SHARED);
   ASSERT_TRUE(map.ok());
@@ -87,6 +88,7 @@ TEST_F(LifetimeTest, AMappingIsUseAfterItsFileIsClosed) {
 }
 
 TEST_F(LifetimeTest, AReadOnlyMappingIsUseToo) {
+  DMMAP_NEEDS(needs::passthrough());
   UniqueFd fd(open_file(*mount_ / "a", O_RDONLY));
   ClientMap map(fd.get(), kSize, PROT_READ, MAP_SHARED);
   fd.reset();
@@ -98,6 +100,7 @@ TEST_F(LifetimeTest, AReadOnlyMappingIsUseToo) {
 }
 
 TEST_F(LifetimeTest, AForkedChildsMappingIsUseUntilItIsKilled) {
+  DMMAP_NEEDS(needs::passthrough());
   UniqueFd fd = open();
   ClientMap map(fd.get(), kSize, PROT_READ | PROT_WRITE, MAP_SHARED);
   const pid_t child = ::fork();

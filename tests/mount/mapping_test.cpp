@@ -51,7 +51,7 @@ class FunctionStream : public Stream {
 
 class MappingTest : public ::testing::Test {
  protected:
-  void SetUp() override { DMMAP_NEEDS(needs::passthrough()); }
+  void SetUp() override { DMMAP_NEEDS(needs::mounting()); }
 
   void add(const std::string& name, const std::function<Result<Grant>(const MapRequest&)>& answer,
            std::uint32_t mode = 0666) {
@@ -74,6 +74,7 @@ class MappingTest : public ::testing::Test {
 };
 
 TEST_F(MappingTest, AStoreByEitherSideIsSeenByTheOtherAtOnce) {
+  DMMAP_NEEDS(needs::passthrough());
   const auto region = make_region(1);
   add_shared("a", region);
   const Mounted mount(devices_);
@@ -88,6 +89,7 @@ TEST_F(MappingTest, AStoreByEitherSideIsSeenByTheOtherAtOnce) {
 }
 
 TEST_F(MappingTest, ReadAndWriteAndMappingsAreTheSameBytes) {
+  DMMAP_NEEDS(needs::passthrough());
   const auto region = make_region(1);
   add_shared("a", region);
   const Mounted mount(devices_);
@@ -110,6 +112,7 @@ TEST_F(MappingTest, ReadAndWriteAndMappingsAreTheSameBytes) {
 }
 
 TEST_F(MappingTest, TheServerDecidesWhoSharesWhat) {
+  DMMAP_NEEDS(needs::passthrough());
   const auto one = make_region(1);
   add_shared("a", one);
   add_shared("b", one);
@@ -140,6 +143,7 @@ TEST_F(MappingTest, TheServerDecidesWhoSharesWhat) {
 }
 
 TEST_F(MappingTest, ARefusedMapLetsTheOpenSucceed) {
+  DMMAP_NEEDS(needs::passthrough());
   add("none", [](const MapRequest&) -> Result<Grant> { return fail(EPERM, "not this one"); });
   const Mounted mount(devices_);
   const UniqueFd fd(open_file(mount / "none", O_RDWR));
@@ -157,6 +161,7 @@ TEST_F(MappingTest, ARefusedMapLetsTheOpenSucceed) {
 }
 
 TEST_F(MappingTest, ReadOnlyIsByRefusingToOpenForWriting) {
+  DMMAP_NEEDS(needs::passthrough());
   const auto region = make_region(1);
   put(*region, 0, "read me");
   ASSERT_TRUE(
@@ -183,6 +188,7 @@ TEST_F(MappingTest, ReadOnlyIsByRefusingToOpenForWriting) {
 }
 
 TEST_F(MappingTest, DiscardedPagesAreZerosToAllWhoMapThem) {
+  DMMAP_NEEDS(needs::passthrough());
   const auto region = make_region(1);
   add_shared("a", region);
   const Mounted mount(devices_);
@@ -203,6 +209,7 @@ TEST_F(MappingTest, DiscardedPagesAreZerosToAllWhoMapThem) {
 }
 
 TEST_F(MappingTest, RevokedPagesAreSigbusToClientsAndGoOnForTheServer) {
+  DMMAP_NEEDS(needs::passthrough());
   const auto region = make_region(1);
   add_shared("a", region);
   const Mounted mount(devices_);
@@ -236,6 +243,7 @@ TEST_F(MappingTest, RevokedPagesAreSigbusToClientsAndGoOnForTheServer) {
 }
 
 TEST_F(MappingTest, ClientsCannotReachTheMemoryByOtherMeans) {
+  DMMAP_NEEDS(needs::passthrough());
   const auto region = make_region(1);
   add_shared("a", region);
   const Mounted mount(devices_);
@@ -250,6 +258,7 @@ TEST_F(MappingTest, ClientsCannotReachTheMemoryByOtherMeans) {
 }
 
 TEST_F(MappingTest, ASecondOpenOfOneInodeSharesOrIsBusy) {
+  DMMAP_NEEDS(needs::passthrough());
   const auto region = make_region(1);
   add_shared("shared", region);
   add_private("own");
@@ -278,6 +287,7 @@ TEST_F(MappingTest, ASecondOpenOfOneInodeSharesOrIsBusy) {
 }
 
 TEST_F(MappingTest, OneOfManyOpensOfOneInodeMayCloseFirst) {
+  DMMAP_NEEDS(needs::passthrough());
   const auto region = make_region(1);
   add_shared("shared", region);
   const Mounted mount(devices_);
@@ -292,6 +302,7 @@ TEST_F(MappingTest, OneOfManyOpensOfOneInodeMayCloseFirst) {
 }
 
 TEST_F(MappingTest, MapsShowTheMountsPath) {
+  DMMAP_NEEDS(needs::passthrough());
   const auto region = make_region(1, "my-region");
   add_shared("a", region);
   const Mounted mount(devices_);

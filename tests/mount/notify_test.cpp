@@ -219,7 +219,8 @@ TEST_F(NotifyTest, ANameRemovedIsGone) {
 // RESEND has the kernel send the unanswered READ again; the client gets the second copy's answer, and only that one.
 TEST_F(NotifyTest, ARequestSentAgainIsAnsweredOnce) {
   if (!file_.connection_->capabilities().has(Feature::resend)) {
-    DMMAP_NEEDS(std::string(file_.connection_->capabilities().why_not(Feature::resend)));
+    DMMAP_NEEDS("sending requests again (RESEND, Linux 6.9): " +
+                std::string(file_.connection_->capabilities().why_not(Feature::resend)));
   }
   file_.keep_reads_ = true;
   std::thread client([&] {

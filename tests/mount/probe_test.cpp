@@ -18,14 +18,15 @@ namespace dmmap::testing {
 namespace {
 
 TEST(ProbeTest, FindsWhatTheMachineHas) {
-  DMMAP_NEEDS(needs::passthrough());
+  DMMAP_NEEDS(needs::mounting());
+  const bool passthrough = needs::passthrough().empty();
   const auto mounts = all_mounts().size();
   const auto report = probe();
   ASSERT_TRUE(report);
   ASSERT_TRUE(report->mount);
-  EXPECT_TRUE(report->mount->has(Feature::passthrough)) << report->mount->why_not(Feature::passthrough);
+  EXPECT_EQ(report->mount->has(Feature::passthrough), passthrough) << report->mount->why_not(Feature::passthrough);
   EXPECT_EQ(report->tiers.at(0).name, "open/shared");
-  EXPECT_TRUE(report->tiers.at(0).have);
+  EXPECT_EQ(report->tiers.at(0).have, passthrough) << report->tiers.at(0).detail;
   EXPECT_EQ(all_mounts().size(), mounts) << "nothing is left mounted";
   for (const Finding& each : report->findings) {
     EXPECT_EQ(each.have, each.remedy.empty()) << each.name << ": what is missing has a remedy";

@@ -70,7 +70,8 @@ std::string passthrough() {
   if (!in_initial_user_namespace()) {
     return "FUSE passthrough needs the initial user namespace, and this isn't it";
   }
-  return kernel(6, 9);
+  const std::string missing = kernel(6, 9);
+  return missing.empty() ? "" : "FUSE passthrough: " + missing;
 }
 
 std::string program(std::string_view name) {
