@@ -11,9 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -21,12 +19,15 @@
 #include <string>
 #include <vector>
 
+#include "bench/paired.h"
 #include "mount/mounted.h"
 #include "transport/unique_fd.h"
 
 namespace {
 
 using dmmap::UniqueFd;
+using dmmap::bench::microseconds;
+using dmmap::bench::Operation;
 
 constexpr std::size_t kSize = std::size_t{64} << 20U;
 constexpr std::size_t kPage = 4096;
@@ -168,59 +169,33 @@ void write_randomly(std::uint64_t* words) {
   }
 }
 
-using Operation = std::function<double()>;  // takes its own time, in microseconds
-
-template <class Body>
-double microseconds(const Body& body) {
-  const auto begin = std::chrono::steady_clock::now();
-  body();
-  return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count();
-}
-
 Operation first_touch(const Subject& subject) {
   return [&subject] {
     subject.forget_pages();
     const Words words(subject.path);
-    return microseconds([&] { touch_pages(words.get()); });
+    return std::vector{microseconds([&] { touch_pages(words.get()); })};
   };
 }
 
 Operation pass_over(const Words& words, void (*pass)(std::uint64_t*)) {
-  return [&words, pass] { return microseconds([&] { pass(words.get()); }); };
+  return [&words, pass] { return std::vector{microseconds([&] { pass(words.get()); })}; };
 }
 
 Operation open_map_touch_close(const std::string& path) {
   return [path] {
-    return microseconds([&] {
+    return std::vector{microseconds([&] {
       const UniqueFd fd = open_it(path);
       auto* base = static_cast<char*>(::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0));
       base[0] = 1;
       ::munmap(base, kPage);
-    });
+    })};
   };
 }
 
-double quantile(std::vector<double> values, double part) {
-  std::sort(values.begin(), values.end());
-  return values[static_cast<std::size_t>(part * static_cast<double>(values.size() - 1))];
-}
-
 void compare(const std::string& name, int rounds, const Operation& ours, const Operation& peer) {
-  std::vector<double> our_times;
-  std::vector<double> peer_times;
-  std::vector<double> ratios;
-  for (int round = -2; round < rounds; ++round) {  // two that don't count, for caches to fill
-    const bool first = round % 2 == 0;
-    const double early = first ? ours() : peer();
-    const double late = first ? peer() : ours();
-    if (round >= 0) {
-      our_times.push_back(first ? early : late);
-      peer_times.push_back(first ? late : early);
-      ratios.push_back(our_times.back() / peer_times.back());
-    }
-  }
-  fmt::print("| {} | {:.1f} | {:.1f} | {:.3f} | {:.3f} - {:.3f} |\n", name, quantile(our_times, 0.5),
-             quantile(peer_times, 0.5), quantile(ratios, 0.5), quantile(ratios, 0.25), quantile(ratios, 0.75));
+  const dmmap::bench::Rounds taken(rounds, 2, {ours, peer});
+  fmt::print("| {} | {:.1f} | {:.1f} | {:.3f} | {:.3f} - {:.3f} |\n", name, taken.median(0), taken.median(1),
+             taken.ratio(0.5, 1), taken.ratio(0.25, 1), taken.ratio(0.75, 1));
 }
 
 }  // namespace
