@@ -90,6 +90,10 @@ class MappedFilesystem : public Filesystem {
   /// The region that a handle was granted, or null.
   [[nodiscard]] std::shared_ptr<Region> granted(HandleId handle) const;
 
+  /// Whether the kernel caches pages of a PagedRegion as this node of this mount: until it has forgotten the node, the
+  /// region's size changes by way of the kernel only.
+  [[nodiscard]] bool shows_paged(NodeId node) const;
+
   /// Asked after what the kernel held and the region had kept has been written back. The defaults succeed.
   void fsync(const FsyncRequest& request, Reply<Done> reply) override;
   void flush(const FlushRequest& request, Reply<Done> reply) override;

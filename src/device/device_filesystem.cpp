@@ -11,8 +11,11 @@ namespace dmmap {
 
 namespace {
 
-// Attributes may change at any time and inodes are fresh at each lookup, so the kernel caches neither.
+// Inodes are fresh at each lookup and a device's attributes may change at any time, so the kernel caches neither.
 constexpr std::chrono::nanoseconds kUncached{0};
+// But those of a paged file are changed by the kernel itself, or by way of it. It asks for them at each read(2), and at
+// each write(2) into the writeback cache, which PagedRegion::read and write are: a round trip where there need be none.
+constexpr std::chrono::seconds kCached{1};
 
 /// An open of a file that shows one region to all.
 class RegionStream final : public Stream {
@@ -75,7 +78,7 @@ void DeviceFilesystem::getattr(const GetattrRequest& request, Reply<AttributesRe
     reply.error(ENOENT);
     return;
   }
-  reply.ok({*attributes, kUncached});
+  reply.ok({*attributes, shows_paged(request.node) ? kCached : kUncached});
 }
 
 void DeviceFilesystem::setattr(const SetattrRequest& request, Reply<AttributesReply> reply) {

@@ -33,6 +33,10 @@ std::shared_ptr<Region> MappedFilesystem::granted(HandleId handle) const {
   return grants_->of_handle(handle);
 }
 
+bool MappedFilesystem::shows_paged(NodeId node) const {
+  return grants_->paged().shows(node);
+}
+
 void MappedFilesystem::mounted(Connection& connection) {
   grants_->mounted(connection);
 }

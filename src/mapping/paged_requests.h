@@ -35,6 +35,7 @@ class PagedRequests final : public session::Interceptor {
   Result<bool> opened(NodeId node, HandleId handle, const std::shared_ptr<PagedRegion::Impl>& region, Open open)
       DMMAP_EXCLUDES(lock_);
   void released(NodeId node, HandleId handle) DMMAP_EXCLUDES(lock_);
+  [[nodiscard]] bool shows(NodeId node) const DMMAP_EXCLUDES(lock_) { return of(node) != nullptr; }
 
   bool take(const LookupRequest& request, Reply<Entry>& reply) override;
   bool take(const GetattrRequest& request, Reply<AttributesReply>& reply) override;

@@ -115,7 +115,9 @@ Result<Agreement> negotiate(const InitRequest& offer, const SessionOptions& wish
   have.max_write = wishes.max_write;
   have.max_readahead = std::min(offer.max_readahead, wishes.max_readahead.value_or(offer.max_readahead));
 
-  std::uint64_t flags = offer.flags & flag::kInitExt;
+  // Without big_writes a write(2) through the page cache comes in requests of one page each (fs/fuse/file.c,
+  // fuse_fill_write_pages). Every kernel that we run on offers it; there is nothing to choose.
+  std::uint64_t flags = offer.flags & (flag::kInitExt | flag::kBigWrites);
   for (const Offer& row : kOffers) {
     const bool offered = (offer.flags & row.bit) != 0;
     const bool wanted = row.wanted(wishes);

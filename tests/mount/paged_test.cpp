@@ -1,6 +1,7 @@
 // Paged regions on the real kernel: what client processes and the server see of each other.
 #include <fcntl.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <deque>
@@ -67,6 +68,29 @@ TEST_F(PagedTest, BytesOfBothSidesInOnePageSurviveWritebackAndEviction) {
   EXPECT_EQ(source_->text(200, 12), "client again");
   EXPECT_EQ(writer.load(100, 6).bytes, "server");
   EXPECT_EQ(writer.load(0, 6).bytes, "client");
+}
+
+TEST_F(PagedTest, WhatIsWrittenAtOnceReachesTheSourceAtOnce) {
+  mount();
+  RemoteClient one = client();
+  ASSERT_TRUE(write(0, std::string(16 * kPage, 's')));
+  EXPECT_EQ(region_->counters().writebacks, 1U);
+  EXPECT_TRUE(one.pwrite(0, std::string(16 * kPage, 'c')).ok());
+  EXPECT_EQ(region_->counters().writebacks, 2U);
+  EXPECT_EQ(read(15 * kPage, 2), "cc");
+}
+
+TEST_F(PagedTest, ReadingCachedPagesAsksNothing) {
+  mount();
+  RemoteClient one = client();
+  EXPECT_EQ(read(0, kPage).size(), kPage);
+  const std::string before = mount_->trace();
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(read(0, kPage).size(), kPage);
+  }
+  // One question a second for the attributes is all that there may be.
+  const std::string after = mount_->trace().substr(before.size());
+  EXPECT_LE(std::count(after.begin(), after.end(), '\n'), 2) << after;
 }
 
 TEST_F(PagedTest, AfterUnmapTheSourceHasAllAndTheNextTouchFaults) {

@@ -55,6 +55,10 @@ TEST(NegotiateTest, TheWritebackCacheExcludesPassthrough) {
   EXPECT_NE(with->capabilities.why_not(Feature::passthrough).find("writeback_cache"), std::string_view::npos);
 }
 
+TEST(NegotiateTest, WritesMayBeLargerThanAPage) {
+  EXPECT_EQ(negotiate(offer(31, flag::kBigWrites), {})->reply.flags, flag::kBigWrites);
+}
+
 TEST(NegotiateTest, OldKernelsAreRefused) {
   EXPECT_EQ(negotiate(offer(30, ~0ULL), {}).error().code, EPROTO);
   InitRequest ancient = offer(99, 0);
