@@ -74,7 +74,8 @@ void Mappers::run(Shared& shared, std::size_t self, const std::vector<std::strin
   }
 }
 
-void Mappers::touch(std::size_t count, std::size_t file, std::uint64_t page) {
+void Mappers::touch(std::size_t file, std::uint64_t page) {
+  const std::size_t count = processes_.size();
   shared_->file = file;
   shared_->page = page;
   for (std::size_t i = 0; i < count; ++i) {

@@ -20,8 +20,8 @@ class Mappers {
   Mappers& operator=(const Mappers&) = delete;
   ~Mappers();
 
-  /// Has the first `count` load from page `page` of file `file`, and returns when they have.
-  void touch(std::size_t count, std::size_t file, std::uint64_t page);
+  /// Has each load from page `page` of file `file`, and returns when they have.
+  void touch(std::size_t file, std::uint64_t page);
 
  private:
   static constexpr std::size_t kMost = 128;

@@ -339,13 +339,13 @@ void unmapping(const Plan& plan, const Table& table) {
   Subject our_file("paged_server", plan.ours);
   Subject peer_file("libfuse_peer", plan.peers);
   const std::array<Subject*, 2> files{&our_file, &peer_file};
-  dmmap::bench::Mappers mappers(100, {our_file.path(), peer_file.path()});
   for (const std::size_t count : {1U, 100U}) {
-    const auto unmap = [&, count](std::size_t file) -> Operation {
-      return [&, count, file] {
+    dmmap::bench::Mappers mappers(count, {our_file.path(), peer_file.path()});
+    const auto unmap = [&](std::size_t file) -> Operation {
+      return [&, file] {
         std::vector<double> times;
         for (std::uint64_t page = 0; page < 20; ++page) {
-          mappers.touch(count, file, page);
+          mappers.touch(file, page);
           times.push_back(files[file]->ask(Command::Verb::unmap, page * kPage, kPage));
         }
         return std::vector{dmmap::bench::quantile(std::move(times), 0.5)};

@@ -1,13 +1,25 @@
 #include "mapping/wait_graph.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <unordered_set>
 
 namespace dmmap::mapping {
 
+namespace {
+
+thread_local ThreadId known_thread = 0;
+
+}  // namespace
+
+// Remembered: it's asked several times for each request, and glibc asks the kernel each time.
 ThreadId this_thread() {
-  return ::gettid();
+  static const int after_fork = ::pthread_atfork(nullptr, nullptr, [] { known_thread = 0; });
+  if (known_thread == 0 || after_fork != 0) {
+    known_thread = ::gettid();
+  }
+  return known_thread;
 }
 
 WaitGraph& WaitGraph::instance() {
