@@ -64,7 +64,7 @@ void must(bool good, std::string_view what) {
 // One file, mapped by this process, and who has its pages.
 class Subject {
  public:
-  Subject(const std::string& program, ServerOptions options) {
+  Subject(const std::string& program, const ServerOptions& options) {
     server_ = std::make_unique<PageServer>(program, options);
     map(UniqueFd(::open(path().c_str(), O_RDWR | O_CLOEXEC)), options.size);  // NOLINT(*-vararg)
   }
@@ -229,7 +229,7 @@ std::atomic<std::uint64_t> result_of_pass{0};
 
 Operation read_all(Subject& subject, bool cold) {
   return [&subject, cold] {
-    const std::vector times{microseconds([&] {
+    std::vector times{microseconds([&] {
       std::uint64_t sum = 0;
       for (std::size_t at = 0; at < subject.bytes().size() / 8; at += 8) {  // a word of each cache line
         sum += subject.words()[at];
@@ -245,7 +245,7 @@ Operation read_all(Subject& subject, bool cold) {
 
 Operation write_all(Subject& subject) {
   return [&subject] {
-    const std::vector times{microseconds([&] {
+    std::vector times{microseconds([&] {
       for (std::size_t at = 0; at < subject.bytes().size() / 8; at += 8) {
         subject.words()[at] = at * 8 / kPage;  // a page's number, so that it stays what it was
       }
