@@ -214,7 +214,7 @@ void cold_faults(const Plan& plan, const Table& table) {
   ServerOptions ours = plan.ours;
   ServerOptions peers = plan.peers;
   ours.readahead = peers.readahead = 0;
-  Subject our_file("paged_server", ours);
+  Subject our_file("paged_bench_server", ours);
   Subject peer_file("libfuse_peer", peers);
   for (const std::size_t threads : {1U, 2U, 4U, 8U, 16U}) {
     table.add(fmt::format("cold fault, {} client thread{}", threads, threads == 1 ? "" : "s"), plan.rounds,
@@ -282,7 +282,7 @@ void sequential(const Plan& plan, const Table& table) {
   if (!table.wants("sequential")) {
     return;
   }
-  Subject our_file("paged_server", plan.ours);
+  Subject our_file("paged_bench_server", plan.ours);
   Subject peer_file("libfuse_peer", plan.peers);
   Subject tmpfs(plan.size);
   const auto rate = megabytes(plan.size);
@@ -292,7 +292,7 @@ void sequential(const Plan& plan, const Table& table) {
     ServerOptions pushing = plan.ours;
     pushing.push = 32 * kPage;
     pushing.readahead = ahead ? std::nullopt : std::optional(0U);
-    Subject pushed("paged_server", pushing);
+    Subject pushed("paged_bench_server", pushing);
     table.add(fmt::format("{}read, cold, dmmap pushes 128 KiB{}", what, ahead ? "" : " and has no readahead"),
               plan.long_rounds, {{"", rate}}, {read_all(pushed, true), read_all(peer_file, true)});
   }
@@ -307,7 +307,7 @@ void small_things(const Plan& plan, const Table& table, bool writeback_cache) {
   ServerOptions peers = plan.peers;
   ours.writeback_cache = peers.writeback_cache = writeback_cache;
   const std::string with = writeback_cache ? ", writeback cache" : "";
-  Subject our_file("paged_server", ours);
+  Subject our_file("paged_bench_server", ours);
   Subject peer_file("libfuse_peer", peers);
   Subject tmpfs(plan.size);
   for (const std::size_t size : {kPage, kMegabyte}) {
@@ -341,7 +341,7 @@ void unmapping(const Plan& plan, const Table& table) {
   if (!table.wants("unmap")) {
     return;
   }
-  Subject our_file("paged_server", plan.ours);
+  Subject our_file("paged_bench_server", plan.ours);
   Subject peer_file("libfuse_peer", plan.peers);
   const std::array<Subject*, 2> files{&our_file, &peer_file};
   for (const std::size_t count : {1U, 100U}) {

@@ -68,7 +68,7 @@ int main(int argc, char** argv) {
   session_options.writeback_cache = options.writeback_cache;
   auto session = dmmap::Session::mount(files, std::move(session_options));
   if (!session) {
-    fmt::print(stderr, "paged_server: {}\n", session.error().message);
+    fmt::print(stderr, "paged_bench_server: {}\n", session.error().message);
     return 1;
   }
   std::vector<std::byte> data(std::size_t{1} << 20U);
