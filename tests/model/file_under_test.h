@@ -53,7 +53,6 @@ class FileUnderTest {
   void put(std::uint64_t offset, std::string_view bytes);
   void cut(std::uint64_t size);
 
-  const bool writeback_cache_;
   std::shared_ptr<MoodySource> source_;
   std::shared_ptr<PagedRegion> region_;
   DeviceFilesystem files_;

@@ -51,14 +51,17 @@ TEST_F(PagedExamplesTest, ATerabyteIsComputedWhereItIsTouched) {
   ASSERT_TRUE(mounted()) << server_->err();
   const auto file = directory_ / "terabyte";
   constexpr std::uint64_t kSize = std::uint64_t{1} << 40;
-  RemoteClient one(file, kSize, O_RDONLY);
-  RemoteClient two(file, kSize, O_RDONLY);
-  EXPECT_EQ(one.file_size().result, static_cast<std::int64_t>(kSize));
-  for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{8}, kSize / 3 / 8 * 8, kSize - 8}) {
-    const std::uint64_t expected = offset / 8 * 0x9E3779B97F4A7C15U;
-    EXPECT_EQ(number(one.load(offset, 8)), expected) << offset;
-    EXPECT_EQ(number(two.load(offset, 8)), expected) << offset;
-    EXPECT_EQ(number(two.pread(offset, 8)), expected) << offset;
+  constexpr std::size_t kWindow = 1 << 20;
+  for (const std::uint64_t from : {std::uint64_t{0}, kSize / 3 / kWindow * kWindow, kSize - kWindow}) {
+    RemoteClient one(file, kWindow, O_RDONLY, from);
+    RemoteClient two(file, kWindow, O_RDONLY, from);
+    EXPECT_EQ(one.file_size().result, static_cast<std::int64_t>(kSize));
+    for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{8}, std::uint64_t{kWindow - 8}}) {
+      const std::uint64_t expected = (from + offset) / 8 * 0x9E3779B97F4A7C15U;
+      EXPECT_EQ(number(one.load(offset, 8)), expected) << from + offset;
+      EXPECT_EQ(number(two.load(offset, 8)), expected) << from + offset;
+      EXPECT_EQ(number(two.pread(from + offset, 8)), expected) << from + offset;
+    }
   }
   EXPECT_EQ(RemoteClient(file, 0, O_RDONLY).pwrite(0, "x").error, EBADF);
 }

@@ -46,12 +46,13 @@ bool copy_guarded(volatile unsigned char* to, const volatile unsigned char* from
 
 class RemoteClient::Child {
  public:
-  Child(int socket, const std::filesystem::path& path, std::size_t size, int flags) : socket_(socket), size_(size) {
+  Child(int socket, const std::filesystem::path& path, std::size_t size, int flags, std::uint64_t map_from)
+      : socket_(socket), size_(size) {
     fd_ = ::open(path.c_str(), flags | O_CLOEXEC);  // NOLINT(*-vararg)
     const Answer opened{fd_ < 0 ? errno : 0, 0, fd_};
     if (fd_ >= 0 && size > 0) {
       const int protection = (flags & O_ACCMODE) == O_RDONLY ? PROT_READ : PROT_READ | PROT_WRITE;
-      void* const base = ::mmap(nullptr, size, protection, MAP_SHARED, fd_, 0);
+      void* const base = ::mmap(nullptr, size, protection, MAP_SHARED, fd_, static_cast<off_t>(map_from));
       base_ = base == MAP_FAILED ? nullptr : static_cast<unsigned char*>(base);  // NOLINT
     }
     ::send(socket_, &opened, sizeof opened, MSG_NOSIGNAL);
@@ -136,7 +137,7 @@ class RemoteClient::Child {
   unsigned char* base_ = nullptr;
 };
 
-RemoteClient::RemoteClient(const std::filesystem::path& path, std::size_t size, int flags) {
+RemoteClient::RemoteClient(const std::filesystem::path& path, std::size_t size, int flags, std::uint64_t map_from) {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     throw std::runtime_error("socketpair");
@@ -150,7 +151,7 @@ RemoteClient::RemoteClient(const std::filesystem::path& path, std::size_t size, 
         ::close(fd);
       }
     }
-    Child(ends[1], path, size, flags).serve();
+    Child(ends[1], path, size, flags, map_from).serve();
     ::_exit(0);
   }
   ::close(ends[1]);

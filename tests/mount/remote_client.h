@@ -28,8 +28,11 @@ class RemoteClient {
   };
 
   /// Returns when the process has opened `path` with `flags` and mapped `size` bytes of it, shared; writable unless
-  /// O_RDONLY. A size of 0 maps nothing. A failure shows as EBADF or ENODEV at each access, and in open_error().
-  explicit RemoteClient(const std::filesystem::path& path, std::size_t size, int flags = 02 /* O_RDWR */);
+  /// O_RDONLY. A size of 0 maps nothing; with
+  /// `map_from` the mapping begins there, and so do the offsets of loads and stores. A failure shows as EBADF or ENODEV
+  /// at each access, and in open_error().
+  explicit RemoteClient(const std::filesystem::path& path, std::size_t size, int flags = 02 /* O_RDWR */,
+                        std::uint64_t map_from = 0);
   RemoteClient(const RemoteClient&) = delete;
   RemoteClient& operator=(const RemoteClient&) = delete;
   ~RemoteClient();
