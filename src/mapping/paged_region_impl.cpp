@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <optional>
 #include <thread>
 #include <utility>
 
@@ -315,17 +314,26 @@ Result<void> PagedRegion::Impl::unmap(PageRange pages) {
 // (fs/fuse/file.c, fuse_file_llseek; fuse_fsync, for servers that have told the kernel that they know no LSEEK).
 Result<void> PagedRegion::Impl::with_node_locked(int fd, const std::function<Result<void>()>& action) {
   const mapping::ThreadId self = mapping::this_thread();
-  std::optional<Result<void>> outcome;
+  const auto outcome = std::make_shared<Completion::State>();
   {
     const MutexLock lock(lock_);
-    when_locked_[self] = [&] { outcome = action(); };
+    when_locked_[self] = [outcome, action] { outcome->set(action()); };
   }
-  if (::lseek(fd, 0, SEEK_DATA) < 0 || !outcome) {
+  const auto begun = [&] {
+    const MutexLock lock(lock_);
+    return when_locked_.count(self) == 0;
+  };
+  ::lseek(fd, 0, SEEK_DATA);
+  if (!begun()) {
     ::fsync(fd);
+  }
+  // With the connection aborted we may be back before the action is.
+  if (begun()) {
+    return outcome->wait();
   }
   const MutexLock lock(lock_);
   when_locked_.erase(self);
-  return outcome ? *outcome : fail(ENOTCONN, "the mount is gone");
+  return fail(ENOTCONN, "the mount is gone");
 }
 
 void PagedRegion::Impl::node_is_locked(mapping::ThreadId thread) {
