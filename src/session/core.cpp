@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -16,6 +15,7 @@
 #include "session/interceptor.h"
 #include "session/negotiate.h"
 #include "session/opcode_table.h"
+#include "session/out_message.h"
 #include "session/pending_request.h"
 #include "session/serving.h"
 #include "transport/thread.h"
@@ -211,12 +211,7 @@ void Core::interrupt(std::uint64_t unique, const InterruptRequest& request) {
   }
   // It's on its way to another thread, or answered: EAGAIN has the kernel send the interrupt again in the first case,
   // and does nothing in the second (fs/fuse/dev.c, fuse_dev_do_write).
-  protocol::OutHeader header{};
-  header.len = sizeof header;
-  header.error = -EAGAIN;
-  header.unique = unique;
-  const std::array<iovec, 1> parts{{{&header, sizeof header}}};
-  static_cast<void>(transport_->reply({unique}, parts));
+  static_cast<void>(transport_->reply({unique}, OutMessage(-EAGAIN, unique).parts()));
 }
 
 void Core::forget(const ForgetRequest& request) {

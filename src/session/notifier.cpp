@@ -2,13 +2,12 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 
-#include "protocol/abi.h"
 #include "session/completion.h"
 #include "session/connection_impl.h"
 #include "session/core.h"
+#include "session/out_message.h"
 #include "session/serving.h"
 #include "transport/unique_fd.h"
 
@@ -61,16 +60,8 @@ std::uint64_t ConnectionImpl::outstanding_lookups() const {
 }
 
 Result<void> ConnectionImpl::send(const protocol::Notification& notification, const std::string& what) {
-  protocol::OutHeader header{};
-  const auto fixed = notification.body.fixed();
-  const auto tail = notification.body.tail;
-  header.len = static_cast<std::uint32_t>(sizeof header + fixed.size() + tail.size());
-  header.error = notification.code;
-  header.unique = 0;
-  const std::array<iovec, 3> parts{{{&header, sizeof header},
-                                    {const_cast<std::byte*>(fixed.data()), fixed.size()},  // NOLINT(*-const-cast)
-                                    {const_cast<std::byte*>(tail.data()), tail.size()}}};  // NOLINT(*-const-cast)
-  auto outcome = core_.transport().notify(std::span(parts).first(tail.empty() ? 2 : 3));
+  const OutMessage message(notification.code, 0, notification.body.fixed(), notification.body.tail);
+  auto outcome = core_.transport().notify(message.parts());
   if (core_.trace().on()) {
     core_.trace().notification(fmt::format("{} = {}", what, outcome ? "ok" : outcome.error().message));
   }

@@ -8,6 +8,7 @@
 
 #include "protocol/abi.h"
 #include "session/opcode_table.h"
+#include "session/out_message.h"
 
 namespace dmmap::detail {
 
@@ -38,20 +39,12 @@ Delivery PendingRequest::send(std::int32_t error, const protocol::WireReply* wir
   core_->answered(unique_);
   const std::span<const std::byte> fixed = wire != nullptr ? wire->fixed() : std::span<const std::byte>();
   const std::span<const std::byte> tail = wire != nullptr ? wire->tail : std::span<const std::byte>();
-  protocol::OutHeader header{};
-  header.len = static_cast<std::uint32_t>(sizeof header + fixed.size() + tail.size());
-  header.error = -error;
-  header.unique = unique_;
-  // writev(2) takes what it sends as non-const, and doesn't change it.
-  const std::array<iovec, 3> parts{{{&header, sizeof header},
-                                    {const_cast<std::byte*>(fixed.data()), fixed.size()},  // NOLINT(*-const-cast)
-                                    {const_cast<std::byte*>(tail.data()), tail.size()}}};  // NOLINT(*-const-cast)
-  const std::size_t used = !tail.empty() ? 3 : (!fixed.empty() ? 2 : 1);
+  const session::OutMessage message(-error, unique_, fixed, tail);
   if (core_->trace().on()) {
     core_->trace().reply(session::opcode_name(limits_.opcode), {unique_ & ~protocol::kUniqueResend}, text,
                          std::chrono::steady_clock::now() - arrived_);
   }
-  const auto sent = core_->transport().reply({unique_}, std::span(parts).first(used));
+  const auto sent = core_->transport().reply({unique_}, message.parts());
   if (sent) {
     return Delivery::taken;
   }
