@@ -32,6 +32,7 @@ struct Settings {
   std::string sink = "null";
   std::string rate = "auto";
   std::string channels = "auto";
+  std::string ring = "auto";
   std::string log_file;
   std::string trace;
   bool detached = false;
@@ -89,6 +90,7 @@ Result<Trace> open_trace(const std::string& where, std::ostream& err) {
 struct Checked {
   sound::SinkChoice sink;
   sound::MixFormat format;
+  sound::RingWish ring = sound::RingWish::automatic;
   LogSink log;
   Trace trace;
 };
@@ -101,6 +103,11 @@ Result<Checked> check(const Settings& settings, std::ostream& err) {
     return tl::unexpected(!rate ? rate.error() : channels.error());
   }
   checked.format = {*rate, *channels};
+  const auto ring = sound::parse_ring_wish(settings.ring);
+  if (!ring) {
+    return tl::unexpected(ring.error());
+  }
+  checked.ring = *ring;
   const auto sink = sound::parse_sink(settings.sink);
   if (!sink) {
     return tl::unexpected(sink.error());
@@ -134,17 +141,28 @@ Result<void> serve(const Settings& settings, const Checked& checked, daemon::Rea
   }
   const sound::MachineClock clock;
   sound::Engine engine(clock, std::make_unique<sound::Mixer>(std::move(*sink), checked.format, checked.log));
-  sound::SoundFilesystem filesystem(clock, engine, checked.log);
+  sound::SoundFilesystem filesystem(clock, engine, checked.ring, checked.log);
   SessionOptions options;
   options.mount.mountpoint = settings.mountpoint;
   options.mount.source = "dmmap-sound";
   options.mount.allow_other = ::geteuid() == 0 && !settings.is_private;
+  if (checked.ring != sound::RingWish::shared) {
+    options.direct_io_allow_mmap = true;
+    options.explicit_inval_data = true;  // or each look into a paged ring would ask the server how old it is
+  }
   options.log = checked.log;
   options.trace = checked.trace;
   auto session = Session::mount(filesystem, std::move(options));
   if (!session) {
     return tl::unexpected(session.error());
   }
+  const auto& rings = filesystem.rings();
+  if (!rings) {
+    return tl::unexpected(rings.error());
+  }
+  const bool any = rings->kind != sound::RingKind::none;
+  checked.log(any ? LogLevel::info : LogLevel::warning,
+              any ? describe(*rings) : fmt::format("{}. To have it: {}", describe(*rings), rings->remedy));
   engine.start();
   readiness.ready(fmt::format("{}: ready at {} (sink {})", kName, session->mountpoint(), settings.sink));
   auto ended = session->wait_or_signal([&engine] { engine.sync(); });
@@ -197,6 +215,10 @@ void add_sound_command(CLI::App& app, std::ostream& out, std::ostream& err, int&
   command
       ->add_option("--channels", settings->channels,
                    "the sink's channels, 1 or 2; auto: as the first stream that plays")
+      ->capture_default_str();
+  command
+      ->add_option("--ring", settings->ring,
+                   "what programs map: shared (memory; needs root and Linux 6.9), paged (needs Linux 6.6), or auto")
       ->capture_default_str();
   command->add_flag("--daemon", settings->detached, "detach when ready; the log goes to syslog, or to --log");
   command->add_option("--log", settings->log_file, "log to this file");

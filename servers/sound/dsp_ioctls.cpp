@@ -74,7 +74,6 @@ AudioFormat set(PlaybackStream& stream, Time now, const AudioFormat& wanted) {
 }
 
 IoctlAnswer output_space(PlaybackStream& stream, Time now) {
-  stream.prepare_ring();
   const Fragments ring = stream.fragments();
   const std::uint64_t space = stream.space(now);
   audio_buf_info info{};
@@ -110,7 +109,6 @@ IoctlAnswer answer_with_input(PlaybackStream& stream, Time now, std::uint32_t co
     case SNDCTL_DSP_SETFMT:
       return stored(format_bits(set(stream, now, with_encoding(stream.format(), value)).encoding));
     case SNDCTL_DSP_GETBLKSIZE:
-      stream.prepare_ring();
       return number(stream.fragments().size);
     case SNDCTL_DSP_SETFRAGMENT: {
       const auto set = stream.set_fragments(static_cast<std::uint32_t>(value));
@@ -213,6 +211,10 @@ IoctlAnswer answer_ioctl(PlaybackStream& stream, const DeviceFacts& facts, Time 
   }
   std::memcpy(&value, input.data(), sizeof value);
   return answer_with_input(stream, now, command, value);
+}
+
+bool leads_to_the_ring(std::uint32_t command) {
+  return command == SNDCTL_DSP_GETOSPACE || command == SNDCTL_DSP_GETBLKSIZE || command == SNDCTL_DSP_SETTRIGGER;
 }
 
 std::string_view ioctl_name(std::uint32_t command) {

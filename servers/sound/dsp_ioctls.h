@@ -31,6 +31,10 @@ struct DeviceFacts {
 [[nodiscard]] IoctlAnswer answer_ioctl(PlaybackStream& stream, const DeviceFacts& facts, Time now,
                                        std::uint32_t command, std::span<const std::byte> input);
 
+/// Whether a client that asks this is told the ring's size or has it played: PlaybackStream::silence_wanted() comes
+/// first.
+[[nodiscard]] bool leads_to_the_ring(std::uint32_t command);
+
 /// "SNDCTL_DSP_SPEED"; empty for a number that isn't OSS's.
 [[nodiscard]] std::string_view ioctl_name(std::uint32_t command);
 

@@ -12,13 +12,23 @@
 
 namespace dmmap::sound {
 
-// Holds the stream's lock, knows the time, and does what has come of it when the lock is let go of.
+// Holds the stream's lock, knows the time, which the stream has come to, and does what has come of it when the lock is
+// let go of.
 class DMMAP_SCOPED_CAPABILITY DspStream::Turn {
  public:
   // The analysis doesn't see that lock_ holds the stream's.
   explicit Turn(DspStream& of) DMMAP_ACQUIRE(of.lock_) DMMAP_NOT_ANALYSED : stream_(of), lock_(of.lock_) {
-    // The engine may have seen a later moment, or a client may.
-    of.latest_ = now_ = std::max(of.clock_.now(), of.latest_);
+    // The engine may have seen a later moment, or a client may: before that, and while the ring is copied.
+    now_ = std::max(of.clock_.now(), of.latest_);
+    while (const auto part = of.core_.due(now_)) {
+      lock_.unlock();
+      const std::vector<std::byte> bytes = of.copy_of(*part);
+      lock_.lock();
+      of.core_.supply(*part, bytes);
+      now_ = std::max(now_, of.latest_);
+    }
+    of.latest_ = now_;
+    of.core_.advance(now_);
   }
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
@@ -43,19 +53,46 @@ class DMMAP_SCOPED_CAPABILITY DspStream::Turn {
   Outcome outcome_;
 };
 
-DspStream::DspStream(StreamIdentity identity, std::shared_ptr<Region> region, bool mappable, bool mmap_here,
-                     const Clock& clock, Engine& engine, LogSink log)
+DspStream::DspStream(StreamIdentity identity, std::shared_ptr<Region> ring, bool mmap_here, const Clock& clock,
+                     Engine& engine, LogSink log)
     : identity_(std::move(identity)),
-      region_(region),
-      mappable_(mappable),
+      region_(std::move(ring)),
       mmap_here_(mmap_here),
       clock_(clock),
       engine_(engine),
       log_(std::move(log)),
-      core_(std::move(region), mappable) {}
+      core_(kMostRingBytes, region_ != nullptr) {}
 
 Result<Grant> DspStream::map(const MapRequest& /*request*/) {
-  return Grant{.region = region_};
+  return region_ ? Result<Grant>(Grant{.region = region_}) : fail(ENODEV, "this mount has no rings to map");
+}
+
+std::vector<std::byte> DspStream::copy_of(const RingPart& part) {
+  std::vector<std::byte> bytes(part.end - part.begin, part.silent);
+  if (const auto copied = read_ring(*region_, part, bytes); !copied) {
+    ring_failed(copied.error());
+  }
+  return bytes;
+}
+
+void DspStream::prepare_ring() {
+  std::optional<RingSilence> wanted;
+  {
+    const MutexLock lock(lock_);
+    wanted = core_.silence_wanted();
+  }
+  if (wanted) {
+    if (const auto done = silence_ring(*region_, *wanted); !done) {
+      ring_failed(done.error());
+    }
+  }
+}
+
+void DspStream::ring_failed(const Error& error) {
+  if (!ring_failure_noted_.exchange(true)) {
+    log_(LogLevel::warning, fmt::format("stream {}: {}: its ring can't be reached, and what isn't is heard as silence: {}",
+                                        identity_.number, identity_.program, error.message));
+  }
 }
 
 void DspStream::read(const ReadRequest& /*request*/, Reply<Data> reply) {
@@ -94,7 +131,10 @@ void DspStream::ioctl(const IoctlRequest& request, Reply<IoctlDone> reply) {
     wait_for_drain({next_id_.fetch_add(1), std::move(reply), std::nullopt});
     return;
   }
-  const DeviceFacts facts{.mmap = mappable_ ? granted() != nullptr : mmap_here_};
+  if (leads_to_the_ring(request.command)) {
+    prepare_ring();
+  }
+  const DeviceFacts facts{.mmap = region_ ? granted() != nullptr : mmap_here_};
   Turn turn(*this);
   IoctlAnswer answer;
   if (request.command == SNDCTL_DSP_NONBLOCK) {
@@ -190,8 +230,7 @@ void DspStream::give_up_writes(Outcome& outcome) {
 }
 
 void DspStream::advance() {
-  Turn turn(*this);
-  core_.advance(turn.now());
+  const Turn turn(*this);
 }
 
 std::optional<Time> DspStream::deadline() const {

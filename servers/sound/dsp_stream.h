@@ -1,7 +1,8 @@
 // DspStream: one open /dev/dsp, as its clients' system calls find it.
 //
 // Promises: a write, a SNDCTL_DSP_SYNC or a close that waits is answered when the engine has played enough, and at once
-// when the client gets a signal. Nobody is called, and nothing answered, while the stream's lock is held.
+// when the client gets a signal. Nobody is called, nothing answered and the ring not touched while the stream's lock is
+// held: a page of the ring may have to be brought by a thread that waits for that lock.
 //
 // Thread safety: every call, from any thread: those of the session, and the engine's.
 #pragma once
@@ -30,9 +31,9 @@ struct StreamIdentity {
 
 class DspStream final : public Stream, public Source {
  public:
-  /// `mappable`: the client opened it so that it could map it. `mmap_here`: this mount can share memory at all.
-  DspStream(StreamIdentity identity, std::shared_ptr<Region> region, bool mappable, bool mmap_here, const Clock& clock,
-            Engine& engine, LogSink log);
+  /// `ring`: what the client can map; null if it can't. `mmap_here`: others can, on this mount.
+  DspStream(StreamIdentity identity, std::shared_ptr<Region> ring, bool mmap_here, const Clock& clock, Engine& engine,
+            LogSink log);
 
   Result<Grant> map(const MapRequest& request) override;
   void read(const ReadRequest& request, Reply<Data> reply) override;
@@ -72,6 +73,10 @@ class DspStream final : public Stream, public Source {
   };
 
   class Turn;
+  /// What the ring has there now.
+  [[nodiscard]] std::vector<std::byte> copy_of(const RingPart& part) DMMAP_EXCLUDES(lock_);
+  void prepare_ring() DMMAP_EXCLUDES(lock_);
+  void ring_failed(const Error& error);
   void settle(Time now, Outcome& outcome) DMMAP_REQUIRES(lock_);
   void carry_out(Outcome outcome) DMMAP_EXCLUDES(lock_);
   void wait_for_drain(WaitingDrain waiting);
@@ -83,12 +88,12 @@ class DspStream final : public Stream, public Source {
 
   const StreamIdentity identity_;
   const std::shared_ptr<Region> region_;
-  const bool mappable_;
   const bool mmap_here_;
   const Clock& clock_;
   Engine& engine_;
   const LogSink log_;
   std::atomic<std::uint64_t> next_id_{1};
+  std::atomic<bool> ring_failure_noted_{false};
 
   mutable Mutex lock_;
   PlaybackStream core_ DMMAP_GUARDED_BY(lock_);

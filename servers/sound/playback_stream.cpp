@@ -13,9 +13,6 @@ constexpr Nanoseconds kShortLateness = std::chrono::milliseconds(5);
 
 }  // namespace
 
-PlaybackStream::PlaybackStream(std::shared_ptr<Region> region, bool mappable)
-    : region_(std::move(region)), mappable_(mappable), choice_(region_->size()) {}
-
 bool PlaybackStream::in_use() const {
   return running_ || path_ == Path::mapped || playable_end() > played_;
 }
@@ -40,17 +37,11 @@ Result<std::uint32_t> PlaybackStream::subdivide(std::uint32_t parts) {
   return choice_.subdivide(parts);
 }
 
-void PlaybackStream::prepare_ring() {
+std::optional<RingSilence> PlaybackStream::silence_wanted() const {
   const std::byte silent = silence(format_.encoding);
-  if (silent == std::byte{0} || path_ != Path::undecided) {
-    return;
-  }
-  std::vector<std::byte> ring(fragments().ring_bytes());
-  const auto is_zero = [](std::byte value) { return value == std::byte{0}; };
-  if (region_->read(0, ring) && std::all_of(ring.begin(), ring.end(), is_zero)) {
-    std::fill(ring.begin(), ring.end(), silent);
-    static_cast<void>(region_->write(0, ring));  // the ring lies within the region
-  }
+  // A region's pages begin as zeros.
+  const bool wanted = silent != std::byte{0} && path_ == Path::undecided && mappable_;
+  return wanted ? std::optional(RingSilence{fragments().ring_bytes(), silent}) : std::nullopt;
 }
 
 std::size_t PlaybackStream::write(Time now, std::span<const std::byte> bytes) {
@@ -62,12 +53,7 @@ std::size_t PlaybackStream::write(Time now, std::span<const std::byte> bytes) {
   path_ = Path::written;
   const std::uint64_t ring = fragments().ring_bytes();
   const std::size_t taken = std::min<std::uint64_t>(bytes.size(), ring - (written_ - played_));
-  for (std::size_t done = 0; done < taken;) {
-    const std::uint64_t at = (written_ + done) % ring;
-    const std::size_t run = std::min<std::uint64_t>(taken - done, ring - at);
-    static_cast<void>(region_->write(at, bytes.subspan(done, run)));  // the ring lies within the region
-    done += run;
-  }
+  put_into_ring(written_, bytes.first(taken));
   written_ += taken;
   start_if_due(now);
   return taken;
@@ -85,7 +71,6 @@ void PlaybackStream::trigger(Time now, bool output) {
     return;
   }
   if (path_ == Path::undecided && mappable_) {
-    prepare_ring();
     path_ = Path::mapped;
     start(now);
   } else {
@@ -160,23 +145,57 @@ std::uint64_t PlaybackStream::next_boundary() const {
   return (played_ / size + 1) * size;
 }
 
-void PlaybackStream::advance(Time now) {
-  if (!running_) {
-    return;
-  }
+PlaybackStream::Progress PlaybackStream::progress(Time now) const {
   const std::uint64_t frame = frame_bytes(format_);
   const std::uint64_t boundary = next_boundary();
   const bool enough = path_ == Path::mapped || playable_end() >= boundary;
   const Nanoseconds late = now - clock_.time_of(boundary / frame);
   if (enough && late > tolerance()) {
-    play_until(boundary);
-    slip(now, late);
-  } else {
-    const std::uint64_t due = clock_.frame_at(now) * frame;
-    play_until(path_ == Path::mapped ? due : std::min(due, playable_end()));
+    return {boundary, late};
+  }
+  const std::uint64_t reached = clock_.frame_at(now) * frame;
+  return {path_ == Path::mapped ? reached : std::min(reached, playable_end()), std::nullopt};
+}
+
+// Less than the ring: a fragment, and what advance() tolerates, which is half a fragment or a quarter of the ring.
+std::optional<RingPart> PlaybackStream::due(Time now) const {
+  if (!running_ || path_ != Path::mapped) {
+    return std::nullopt;
+  }
+  const std::uint64_t end = progress(now).end;
+  if (end <= std::max(played_, copied_)) {
+    return std::nullopt;
+  }
+  return RingPart{generation_, played_, end, fragments().ring_bytes(), silence(format_.encoding)};
+}
+
+void PlaybackStream::supply(const RingPart& part, std::span<const std::byte> bytes) {
+  if (part.generation != generation_ || part.end <= played_) {
+    return;
+  }
+  // Another thread may have come with some of it.
+  const std::uint64_t begin = std::max(part.begin, played_);
+  put_into_ring(begin, bytes.subspan(begin - part.begin));
+  copied_ = std::max(copied_, part.end);
+}
+
+void PlaybackStream::advance(Time now) {
+  if (!running_) {
+    return;
+  }
+  const Progress to = progress(now);
+  if (path_ == Path::mapped && to.end > copied_) {
+    play_until(copied_);
+    return;
+  }
+  play_until(to.end);
+  // What was copied beyond that isn't due any more: the client may still store there.
+  copied_ = played_;
+  if (to.late) {
+    slip(now, *to.late);
   }
   if (path_ == Path::written && playable_end() == played_) {
-    ran_dry(clock_.time_of(played_ / frame));
+    ran_dry(clock_.time_of(played_ / frame_bytes(format_)));
   }
 }
 
@@ -221,7 +240,8 @@ void PlaybackStream::forget_all() {
   path_ = Path::undecided;
   draining_ = false;
   dry_since_.reset();
-  played_ = written_ = blocks_ = 0;
+  played_ = written_ = copied_ = blocks_ = 0;
+  ++generation_;
 }
 
 void PlaybackStream::ran_dry(Time at) {
@@ -231,6 +251,18 @@ void PlaybackStream::ran_dry(Time at) {
     draining_ = false;
   } else {
     dry_since_ = at;
+  }
+}
+
+void PlaybackStream::put_into_ring(std::uint64_t at, std::span<const std::byte> bytes) {
+  const std::uint64_t ring = fragments().ring_bytes();
+  ring_.resize(ring);
+  while (!bytes.empty()) {
+    const std::uint64_t place = at % ring;
+    const std::size_t run = std::min<std::uint64_t>(bytes.size(), ring - place);
+    std::copy_n(bytes.begin(), run, ring_.begin() + static_cast<std::ptrdiff_t>(place));
+    at += run;
+    bytes = bytes.subspan(run);
   }
 }
 
@@ -246,7 +278,7 @@ void PlaybackStream::play_until(std::uint64_t end) {
   for (std::size_t done = 0; done < to.size();) {
     const std::uint64_t at = (played_ + done) % ring.ring_bytes();
     const std::size_t run = std::min<std::uint64_t>(to.size() - done, ring.ring_bytes() - at);
-    static_cast<void>(region_->read(at, to.subspan(done, run)));  // the ring lies within the region
+    std::copy_n(ring_.begin() + static_cast<std::ptrdiff_t>(at), run, to.begin() + static_cast<std::ptrdiff_t>(done));
     done += run;
   }
   blocks_ += end / ring.size - played_ / ring.size;

@@ -1,8 +1,11 @@
 // PlaybackStream: one open device's ring and what is heard of it, as OSS programs know it; nothing of FUSE.
 //
-// The ring is the first bytes of a region. It's played in one of two ways, and which one is inferred, since the server
-// isn't told of mmap(2): triggered with nothing written, the ring itself is played, round and round (`mapped`); from
-// the first write() on what was written is played, once (`written`).
+// The ring that clients map is a region, which isn't touched here: its calls may wait for the very threads that answer
+// clients, so they are made where no lock is held. due() says what is to be copied out of the ring, supply() brings it.
+//
+// A stream is played in one of two ways, and which one is inferred, since the server isn't told of mmap(2): triggered
+// with nothing written, the ring itself is played, round and round (`mapped`); from the first write() on what was
+// written is played, once, and the region has no part in it (`written`).
 //
 // Promises: what is played comes out of take() byte by byte, in order, none lost or doubled. The position that a client
 // is told never runs ahead of what has been copied out of the ring. When the server itself is late the clock of the
@@ -10,21 +13,19 @@
 //
 // Invariants: 1. played_ <= written_ on the written path, and their difference fits into the ring; 2. while running_,
 // clock_ says that frame played_ / frame_bytes is due at or before any `now` seen; 3. chunks_ is empty or its last
-// chunk takes the next bytes, unless it ends.
+// chunk takes the next bytes, unless it ends; 4. on the mapped path ring_ has the bytes from played_ to copied_.
 //
 // Thread safety: one thread at a time. Calls with a `now` must not go back in time.
 #pragma once
 
-#include <dmmap/region.h>
-
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "servers/sound/chunk.h"
 #include "servers/sound/fragments.h"
+#include "servers/sound/ring.h"
 #include "servers/sound/stream_clock.h"
 
 namespace dmmap::sound {
@@ -49,8 +50,9 @@ struct StreamCounts {
 
 class PlaybackStream {
  public:
-  /// `mappable`: whether the client can map the region at all; if it can't, a trigger never means the mapped path.
-  PlaybackStream(std::shared_ptr<Region> region, bool mappable);
+  /// `ring_bytes`: the most that a ring can have. `mappable`: whether the client can map it at all; if it can't, a
+  /// trigger never means the mapped path.
+  PlaybackStream(std::uint64_t ring_bytes, bool mappable) : mappable_(mappable), choice_(ring_bytes) {}
 
   [[nodiscard]] const AudioFormat& format() const { return format_; }
   /// Takes `wanted` unless something is being played or waits to be. REQUIRES: it is supported.
@@ -59,9 +61,8 @@ class PlaybackStream {
   Result<void> set_fragments(std::uint32_t value);
   Result<std::uint32_t> subdivide(std::uint32_t parts);
   [[nodiscard]] Fragments fragments() const { return choice_.fragments(format_); }
-  /// Fills a ring that nobody has stored into with silence, which isn't zeros for every encoding. To be called when a
-  /// client is told how large the ring is, so before it maps.
-  void prepare_ring();
+  /// What to do to the ring before a client is told how large it is, and so before it maps.
+  [[nodiscard]] std::optional<RingSilence> silence_wanted() const;
 
   /// Takes what fits, and plays it when a fragment is full.
   std::size_t write(Time now, std::span<const std::byte> bytes);
@@ -84,7 +85,11 @@ class PlaybackStream {
   /// Whether poll(2) says POLLOUT: there's room for a fragment, or on the mapped path, one has been played.
   [[nodiscard]] bool writable(Time now);
 
-  /// Plays until `now`.
+  /// What is to be copied out of the ring before advance() can come to `now`.
+  [[nodiscard]] std::optional<RingPart> due(Time now) const;
+  /// The bytes of what was due, as many as there are in `part`; no longer wanted ones are ignored.
+  void supply(const RingPart& part, std::span<const std::byte> bytes);
+  /// Plays until `now`, the ring as far as it has been supplied. All calls with a `now` begin with that.
   void advance(Time now);
   /// When advance() has next something to tell to clients: the end of a fragment or of all that there is.
   [[nodiscard]] std::optional<Time> deadline() const;
@@ -105,12 +110,18 @@ class PlaybackStream {
   void start(Time now);
   void stop();
   void forget_all();
+  /// How far `now` lets it play, and by how much the clock has to slip then.
+  struct Progress {
+    std::uint64_t end = 0;
+    std::optional<Nanoseconds> late;
+  };
+  [[nodiscard]] Progress progress(Time now) const;
+  void put_into_ring(std::uint64_t at, std::span<const std::byte> bytes);
   void play_until(std::uint64_t end);
   void slip(Time now, Nanoseconds late);
   void ran_dry(Time at);
   Chunk& open_chunk();
 
-  std::shared_ptr<Region> region_;
   bool mappable_;
   AudioFormat format_;
   FragmentChoice choice_;
@@ -122,7 +133,10 @@ class PlaybackStream {
   std::optional<Time> dry_since_;
   std::uint64_t played_ = 0;   // bytes
   std::uint64_t written_ = 0;  // bytes
+  std::uint64_t copied_ = 0;   // bytes
   std::uint64_t blocks_ = 0;
+  std::uint64_t generation_ = 0;  // of what due() says: bytes are counted anew
+  std::vector<std::byte> ring_;   // what was written, or copied, and is to be played
   std::vector<Chunk> chunks_;
   StreamCounts counts_;
 };

@@ -1,7 +1,7 @@
 // SoundFilesystem: the directory that has `dsp`, each open of which is a stream of its own.
 //
-// Promises: any number of programs at once, each with a ring of its own, which is a SharedRegion that only the calls of
-// Region touch. Thread safety: as DeviceFilesystem.
+// Promises: any number of programs at once, each with a ring of its own, whose kind is chosen when it's mounted.
+// Thread safety: as DeviceFilesystem; rings() when it's mounted.
 #pragma once
 
 #include <dmmap/device.h>
@@ -13,27 +13,32 @@
 
 #include "servers/sound/dsp_stream.h"
 #include "servers/sound/engine.h"
+#include "servers/sound/ring_choice.h"
 
 namespace dmmap::sound {
-
-/// The most that a ring can have, in bytes.
-inline constexpr std::uint64_t kRegionBytes = std::uint64_t{1} << 20;
 
 class SoundFilesystem final : public DeviceFilesystem {
  public:
   /// `clock` and `engine` must outlive it.
-  SoundFilesystem(const Clock& clock, Engine& engine, LogSink log);
+  SoundFilesystem(const Clock& clock, Engine& engine, RingWish rings, LogSink log);
+
+  /// What was chosen. Errors: those of choose_rings(); programs can then map nothing.
+  [[nodiscard]] const Result<RingChoice>& rings() const { return rings_; }
 
   void mounted(Connection& connection) override;
   [[nodiscard]] std::string ioctl_name(std::uint32_t command) const override;
 
  private:
   Result<std::shared_ptr<Stream>> open_dsp(const OpenRequest& request);
+  /// Null when programs can't map.
+  Result<std::shared_ptr<Region>> make_ring(RegionId id) const;
+  [[nodiscard]] RingKind kind() const { return rings_ ? rings_->kind : RingKind::none; }
 
   const Clock& clock_;
   Engine& engine_;
   const LogSink log_;
-  std::atomic<bool> passthrough_{false};
+  const RingWish wish_;
+  Result<RingChoice> rings_;  // set before anything is opened
   std::atomic<std::uint64_t> next_stream_{1};
 };
 

@@ -27,6 +27,7 @@ class DspIoctls : public ::testing::Test {
       bytes.resize(sizeof *input);
       std::memcpy(bytes.data(), &*input, sizeof *input);
     }
+    stream.copy(now);
     return answer_ioctl(stream, {.mmap = mmap}, now, command, bytes);
   }
   template <class T>
@@ -44,7 +45,7 @@ class DspIoctls : public ::testing::Test {
   Time now{std::chrono::seconds(100)};
   bool mmap = true;
   std::shared_ptr<MemoryRegion> region = std::make_shared<MemoryRegion>(1 << 20);
-  PlaybackStream stream{region, true};
+  RingedStream stream{region, true};
 };
 
 TEST_F(DspIoctls, AFreshDeviceIs8kHzMonoU8) {
@@ -177,13 +178,14 @@ TEST_F(DspIoctls, GarbageNeverBreaksIt) {
     const auto bytes = std::as_bytes(std::span(&value, 1));
     std::copy_n(bytes.begin(), std::min(input.size(), bytes.size()), input.begin());
     now += Nanoseconds(some(50'000'000));
+    stream.copy(now);
     const IoctlAnswer answer = answer_ioctl(stream, {}, now, command, input);
     ASSERT_TRUE(answer.output.empty() || answer.output.size() == _IOC_SIZE(command)) << std::hex << command;
     if (some(4) == 0) {
       stream.write(now, std::vector<std::byte>(some(5000)));
     }
     if (some(500) == 0) {
-      stream = PlaybackStream(region, true);
+      stream = RingedStream(region, true);
     }
     ASSERT_GE(stream.format().rate, kLowestRate);
     ASSERT_LE(stream.format().rate, kHighestRate);

@@ -33,7 +33,7 @@ class PlaybackStreamTest : public ::testing::Test {
 
   Time now{seconds(1000)};
   std::shared_ptr<MemoryRegion> region = std::make_shared<MemoryRegion>(1 << 20);
-  PlaybackStream stream{region, true};
+  RingedStream stream{region, true};
 };
 
 TEST_F(PlaybackStreamTest, WrittenBytesArePlayedInOrderAndInTime) {
@@ -169,7 +169,7 @@ TEST_F(PlaybackStreamTest, TheFirstWriteEndsTheMappedPath) {
 }
 
 TEST_F(PlaybackStreamTest, ATriggerOfWhatCanNotBeMappedWaitsForWrites) {
-  PlaybackStream writer(region, false);
+  RingedStream writer(region, false);
   writer.trigger(now, true);
   EXPECT_EQ(writer.path(), Path::undecided);
   EXPECT_FALSE(writer.running());
@@ -234,7 +234,7 @@ TEST_F(PlaybackStreamTest, TheFormatDoesNotChangeWhileItPlays) {
 }
 
 TEST_F(PlaybackStreamTest, AnUntouchedRingOfU8IsSilence) {
-  PlaybackStream bytes(region, true);
+  RingedStream bytes(region, true);
   bytes.prepare_ring();
   EXPECT_EQ(region->bytes()[0], std::byte{0x80});
   EXPECT_EQ(region->bytes()[bytes.fragments().ring_bytes() - 1], std::byte{0x80});
@@ -243,7 +243,7 @@ TEST_F(PlaybackStreamTest, AnUntouchedRingOfU8IsSilence) {
 
 TEST_F(PlaybackStreamTest, WhatAClientStoredIsLeftAlone) {
   region->bytes()[3] = std::byte{7};
-  PlaybackStream bytes(region, true);
+  RingedStream bytes(region, true);
   bytes.prepare_ring();
   EXPECT_EQ(region->bytes()[0], std::byte{0});
   EXPECT_EQ(region->bytes()[3], std::byte{7});

@@ -1,5 +1,7 @@
 #include "sound/support.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -48,6 +50,20 @@ Stage::Stage(MixFormat format)
     : engine(clock,
              std::make_unique<Mixer>(std::make_unique<MemorySink>(heard), format,
                                      [this](LogLevel /*level*/, const std::string& text) { logged.push_back(text); })) {
+}
+
+void RingedStream::copy(Time now) {
+  if (const auto part = due(now)) {
+    std::vector<std::byte> bytes(part->end - part->begin);
+    EXPECT_TRUE(read_ring(*ring_, *part, bytes));
+    supply(*part, bytes);
+  }
+}
+
+void RingedStream::prepare_ring() {
+  if (const auto wanted = silence_wanted()) {
+    EXPECT_TRUE(silence_ring(*ring_, *wanted));
+  }
 }
 
 std::shared_ptr<TestSource> Stage::add(std::size_t region_bytes) {

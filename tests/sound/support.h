@@ -64,6 +64,35 @@ class MemorySink final : public Sink {
   std::shared_ptr<Heard> heard_;
 };
 
+/// A PlaybackStream whose ring is looked after at once, as a device's is between locks.
+class RingedStream final : public PlaybackStream {
+ public:
+  RingedStream(std::shared_ptr<MemoryRegion> ring, bool mappable)
+      : PlaybackStream(ring->size(), mappable), ring_(std::move(ring)) {}
+  /// Copies what is due out of the ring; to be called before what begins with advance().
+  void copy(Time now);
+  void prepare_ring();
+
+  void set_format(Time now, const AudioFormat& wanted) { copied(now).set_format(now, wanted); }
+  std::size_t write(Time now, std::span<const std::byte> bytes) { return copied(now).write(now, bytes); }
+  void trigger(Time now, bool output) { copied(now).trigger(now, output); }
+  void post(Time now) { copied(now).post(now); }
+  void reset(Time now) { copied(now).reset(now); }
+  bool drain(Time now) { return copied(now).drain(now); }
+  [[nodiscard]] Position position(Time now) { return copied(now).position(now); }
+  [[nodiscard]] std::uint64_t space(Time now) { return copied(now).space(now); }
+  [[nodiscard]] std::uint64_t unplayed(Time now) { return copied(now).unplayed(now); }
+  [[nodiscard]] bool writable(Time now) { return copied(now).writable(now); }
+  void advance(Time now) { copied(now).advance(now); }
+
+ private:
+  PlaybackStream& copied(Time now) {
+    copy(now);
+    return *this;
+  }
+  std::shared_ptr<MemoryRegion> ring_;
+};
+
 /// A PlaybackStream as the engine takes it, without a device.
 class TestSource final : public Source {
  public:
@@ -76,7 +105,7 @@ class TestSource final : public Source {
   void end() override { stream.reset(clock_.now()); }
 
   std::shared_ptr<MemoryRegion> region;
-  PlaybackStream stream;
+  RingedStream stream;
   bool closed = false;
 
  private:
