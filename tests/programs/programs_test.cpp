@@ -9,11 +9,11 @@
 #include <cmath>
 #include <cstdint>
 #include <numbers>
-#include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "programs/players.h"
 #include "programs/sound_server.h"
 #include "support/audio_compare.h"
 #include "support/mounts.h"
@@ -27,28 +27,6 @@ using std::chrono::seconds;
 using std::chrono::steady_clock;
 using Path = std::filesystem::path;
 
-constexpr seconds kPlaying{60};
-constexpr seconds kStarting{20};
-
-Audio with_silence_after(Audio audio, double seconds_of_silence) {
-  audio.samples.resize(audio.samples.size() +
-                       static_cast<std::size_t>(seconds_of_silence * audio.rate) * audio.channels);
-  return audio;
-}
-
-// Noise fits at one place only; half as loud as could be, so that two fit into one mix.
-Audio noise(unsigned rate, unsigned channels, double length, unsigned seed) {
-  std::mt19937 random(seed);
-  std::uniform_int_distribution<int> sample(-15000, 15000);
-  Audio audio{.rate = rate, .channels = channels, .samples = {}};
-  const auto count = static_cast<std::size_t>(length * rate) * channels;
-  for (std::size_t i = 0; i < count; ++i) {
-    // Never zero, so that silence around it can be told from it.
-    const int value = sample(random);
-    audio.samples.push_back(static_cast<std::int16_t>(value == 0 ? 1 : value));
-  }
-  return audio;
-}
 
 // A tone that rises and falls: its blocks differ from each other, and resampling leaves it as it is.
 Audio siren(unsigned rate, double length) {
@@ -62,12 +40,6 @@ Audio siren(unsigned rate, double length) {
   return audio;
 }
 
-Path saved(const SoundServer& server, const std::string& name, const Audio& audio) {
-  Path file = server.directory() / name;
-  EXPECT_TRUE(write_wav(file, with_silence_after(audio, 1)));
-  return file;
-}
-
 // Debian's sox 14.4.2 writes past the end of its buffer, and dies, when what it plays by its OSS driver isn't a
 // multiple of 4096 samples: so it gets one.
 Path saved_for_sox(const SoundServer& server, Audio audio) {
@@ -79,23 +51,6 @@ Path saved_for_sox(const SoundServer& server, Audio audio) {
   return file;
 }
 
-// SDL 1.2 finds the device by SDL_PATH_DSP and the way to play by SDL_AUDIODRIVER; HOME keeps a user's settings out.
-Process::Options sdl(const SoundServer& server, const std::string& driver) {
-  return {.environment = {"SDL_AUDIODRIVER=" + driver, "SDL_PATH_DSP=" + server.dsp().string(),
-                          "HOME=" + server.directory().string()},
-          .directory = server.directory(),
-          .user = {}};
-}
-
-std::vector<std::string> mplayer(const Path& file) {
-  return {"mplayer", "-noconfig", "all", "-really-quiet", "-noconsolecontrols", "-nolirc", "-ao", "sdl", file.string()};
-}
-
-void expect_exact(const Audio& original, const Audio& heard) {
-  const Match match = compare(original, heard);
-  EXPECT_TRUE(match.exact) << describe(match, original, heard);
-}
-
 class ProgramsTest : public ::testing::Test {
  protected:
   void SetUp() override { DMMAP_NEEDS(needs::passthrough()); }
@@ -105,34 +60,14 @@ TEST_F(ProgramsTest, SdlDmaPlaysThroughMmap) {
   DMMAP_NEEDS(needs::program("mplayer"));
   SoundServer server(8000, 1);
   ASSERT_TRUE(server.ready()) << server.log();
-  const Audio original = noise(8000, 1, 3, 1);
-  Process player(mplayer(saved(server, "original.wav", original)), sdl(server, "dma"));
-  EXPECT_TRUE(wait_until([&] { return maps(player.pid(), server.dsp()); }, kStarting));
-  EXPECT_EQ(player.wait(kPlaying).status, 0) << player.err();
-  expect_exact(original, server.finish());
+  one_plays_through_mmap(server);
 }
 
 TEST_F(ProgramsTest, TwoSdlDmaProgramsHaveTwoRegionsAndBothAreInTheMix) {
   DMMAP_NEEDS(needs::program("mplayer"));
   SoundServer server(8000, 1);
   ASSERT_TRUE(server.ready()) << server.log();
-  const Audio one = noise(8000, 1, 5, 2);
-  const Audio other = noise(8000, 1, 5, 3);
-  Process first(mplayer(saved(server, "one.wav", one)), sdl(server, "dma"));
-  Process second(mplayer(saved(server, "other.wav", other)), sdl(server, "dma"));
-  EXPECT_TRUE(
-      wait_until([&] { return maps(first.pid(), server.dsp()) && maps(second.pid(), server.dsp()); }, kStarting));
-  EXPECT_EQ(first.wait(kPlaying).status, 0) << first.err();
-  EXPECT_EQ(second.wait(kPlaying).status, 0) << second.err();
-
-  // Take the one out of what was heard, and the other must be there alone, to the last sample; the other way round too.
-  const Audio heard = server.finish();
-  const std::size_t one_at = compare(one, heard).offset;
-  const std::size_t other_at = compare(other, heard).offset;
-  expect_exact(other, without(heard, one, one_at));
-  expect_exact(one, without(heard, other, other_at));
-  EXPECT_LT(std::max(one_at, other_at), std::min(one_at + one.frames(), other_at + other.frames()))
-      << "they didn't play at the same time";
+  two_play_through_mmap(server);
 }
 
 TEST_F(ProgramsTest, SdlDspPlaysThroughWrite) {

@@ -1,6 +1,7 @@
 #include "programs/sound_server.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
@@ -17,6 +18,11 @@ constexpr std::chrono::seconds kEnd{20};
 std::vector<std::string> command(const std::filesystem::path& mountpoint, const std::filesystem::path& recording,
                                  const SoundServerOptions& options) {
   std::filesystem::create_directory(mountpoint);
+  if (options.user) {
+    for (const auto& folder : {mountpoint, mountpoint.parent_path()}) {
+      EXPECT_EQ(::chown(folder.c_str(), *options.user, *options.user), 0);
+    }
+  }
   return {DMMAP_PROGRAM,
           "sound",
           mountpoint,
@@ -25,15 +31,18 @@ std::vector<std::string> command(const std::filesystem::path& mountpoint, const 
           "--rate",
           std::to_string(options.rate),
           "--channels",
-          std::to_string(options.channels)};
+          std::to_string(options.channels),
+          "--ring",
+          options.ring};
 }
 
 }  // namespace
 
 SoundServer::SoundServer(const SoundServerOptions& options)
     : recording_(options.recording.empty() ? directory_ / "heard.wav" : options.recording),
+      user_(options.user),
       process_(command(mountpoint(), recording_, options),
-               {.environment = options.environment, .directory = {}, .user = {}}) {
+               {.environment = options.environment, .directory = {}, .user = options.user}) {
   ready_ = process_.wait_for_output("ready", kStart) && is_mounted(mountpoint());
 }
 

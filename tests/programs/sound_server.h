@@ -5,8 +5,11 @@
 // fails.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,12 +25,14 @@ struct SoundServerOptions {
   unsigned channels = 1;
   std::filesystem::path recording;       ///< where the sink is; in the server's own folder when empty
   std::vector<std::string> environment;  ///< as ProcessOptions has it
+  std::string ring = "auto";             ///< as --ring has it
+  std::optional<uid_t> user;             ///< who runs it, and owns its folder
 };
 
 class SoundServer {
  public:
   /// With a sink of this rate and as many channels. ready() says whether it came up.
-  SoundServer(unsigned rate, unsigned channels) : SoundServer(SoundServerOptions{rate, channels, {}, {}}) {}
+  SoundServer(unsigned rate, unsigned channels) : SoundServer(SoundServerOptions{.rate = rate, .channels = channels, .recording = {}, .environment = {}, .user = {}}) {}
   explicit SoundServer(const SoundServerOptions& options);
   SoundServer(const SoundServer&) = delete;
   SoundServer& operator=(const SoundServer&) = delete;
@@ -39,6 +44,8 @@ class SoundServer {
   [[nodiscard]] const std::filesystem::path& recording() const { return recording_; }
   /// A folder for the test's files.
   [[nodiscard]] const std::filesystem::path& directory() const { return directory_.path(); }
+  /// As whom programs have to run, unless it's the test's own.
+  [[nodiscard]] std::optional<uid_t> user() const { return user_; }
   /// What the server has said so far.
   [[nodiscard]] std::string log() const { return process_.out() + process_.err(); }
   /// Whether it says `text` within a time that is long enough for any machine.
@@ -51,6 +58,7 @@ class SoundServer {
  private:
   TemporaryDirectory directory_;
   std::filesystem::path recording_;
+  std::optional<uid_t> user_;
   Process process_;
   bool ready_ = false;
 };
