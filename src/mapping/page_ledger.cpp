@@ -110,31 +110,13 @@ void PageLedger::fetched(const ByteRange& range) {
 
 void PageLedger::fill(ByteRange wanted, Filled filled) {
   std::vector<std::byte> ready;
-  Faults::iterator fault;
   std::shared_ptr<detail::SourceCall> call;
   {
     const MutexLock lock(lock_);
     wanted.end = std::min(wanted.end, size_);
     fetched({wanted.begin, page_up(std::max(wanted.begin + 1, wanted.end))});
     if (!wanted.empty() && !surplus_.covers(wanted)) {
-      surplus_.erase(wanted);
-      ++counters_.faults;
-      fault = faults_.insert(faults_.end(), {wanted, std::move(filled), nullptr, {}, {}});
-      call = make_call(
-          [self = shared_from_this(), fault](int code, std::uint64_t offset, std::span<const std::byte> bytes) {
-            self->supplied(fault, code, offset, bytes);
-          });
-      fault->call = call;
-      // The source may be asked before it has applied what came before.
-      for (const auto& write : writes_) {
-        fault->changed.push_back(write->range);
-        if (write->range.overlaps(wanted)) {
-          fault->patches.put(write->range.begin, write->bytes);
-        }
-      }
-      for (const OwnWrite* const own : own_writes_) {
-        fault->patches.put(own->offset_, own->bytes_);
-      }
+      call = begin_fault(wanted, filled);
     } else if (!wanted.empty()) {
       ready.resize(wanted.end - wanted.begin);
       surplus_.overlay(wanted.begin, ready);
@@ -148,6 +130,28 @@ void PageLedger::fill(ByteRange wanted, Filled filled) {
   }
   source_->fault(pages_of(wanted), FaultReply(call));
   call->handler_returned();
+}
+
+std::shared_ptr<detail::SourceCall> PageLedger::begin_fault(const ByteRange& wanted, Filled& filled) {
+  surplus_.erase(wanted);
+  ++counters_.faults;
+  const auto fault = faults_.insert(faults_.end(), {wanted, std::move(filled), nullptr, {}, {}});
+  auto call =
+      make_call([self = shared_from_this(), fault](int code, std::uint64_t offset, std::span<const std::byte> bytes) {
+        self->supplied(fault, code, offset, bytes);
+      });
+  fault->call = call;
+  // The source may be asked before it has applied what came before.
+  for (const auto& write : writes_) {
+    fault->changed.push_back(write->range);
+    if (write->range.overlaps(wanted)) {
+      fault->patches.put(write->range.begin, write->bytes);
+    }
+  }
+  for (const OwnWrite* const own : own_writes_) {
+    fault->patches.put(own->offset_, own->bytes_);
+  }
+  return call;
 }
 
 void PageLedger::supplied(Faults::iterator fault, int code, std::uint64_t offset, std::span<const std::byte> bytes) {

@@ -128,6 +128,8 @@ class PageLedger : public std::enable_shared_from_this<PageLedger> {
   };
   using Writes = std::list<std::shared_ptr<Write>>;
 
+  /// Takes `filled` over.
+  std::shared_ptr<detail::SourceCall> begin_fault(const ByteRange& wanted, Filled& filled) DMMAP_REQUIRES(lock_);
   void supplied(Faults::iterator fault, int code, std::uint64_t offset, std::span<const std::byte> bytes)
       DMMAP_EXCLUDES(lock_);
   std::optional<ByteRange> keep_surplus(const Fault& fault, std::uint64_t offset, std::span<const std::byte> bytes)

@@ -96,7 +96,7 @@ bool PagedRequests::take(const LookupRequest& request, Reply<Entry>& reply) {
     return false;
   }
   GetattrRequest question;
-  static_cast<Request&>(question) = request;
+  static_cast<Request&>(question) = static_cast<const Request&>(request);
   question.node = *node;
   filesystem_.getattr(question, session::answer_with_attributes_of(*node, std::move(reply)));
   return true;
@@ -121,7 +121,7 @@ bool PagedRequests::take(const SetattrRequest& request, Reply<AttributesReply>& 
     region->ledger().set_size(*request.size);
   }
   GetattrRequest question;
-  static_cast<Request&>(question) = request;
+  static_cast<Request&>(question) = static_cast<const Request&>(request);
   filesystem_.getattr(question, std::move(reply));
   return true;
 }
