@@ -1,7 +1,9 @@
 // What the sound device costs: processor time of the server for each stream that plays through mmap, and how exactly
 // the wake-ups at fragments come, at 1, 8 and 64 streams. As root:
 //
-//   build/release/bench/sound_bench [SECONDS]
+//   build/release/bench/sound_bench [SECONDS [shared|paged]]
+//
+// The second is what `dmmap sound --ring` gets.
 //
 // The streams are S16_LE, stereo, 44100 Hz, in fragments of 4096 bytes (23.22 ms), played into the null sink. Each has
 // a thread that waits in poll(2) and asks SNDCTL_DSP_GETOPTR, as SDL 1.2's dma driver does. A wake-up's lateness is how
@@ -110,7 +112,8 @@ int main(int argc, char** argv) {
   const double seconds = argc > 1 ? std::atof(argv[1]) : 10;
   const dmmap::testing::TemporaryDirectory directory;
   const auto program = std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "dmmap";
-  dmmap::testing::Process server({program.string(), "sound", directory.path().string(), "--sink", "null"});
+  dmmap::testing::Process server({program.string(), "sound", directory.path().string(), "--sink", "null", "--ring",
+                                 argc > 2 ? argv[2] : "auto"});
   if (!server.wait_for_output("ready at", std::chrono::seconds(10))) {
     fmt::print(stderr, "sound_bench: {}", server.err());
     return 1;

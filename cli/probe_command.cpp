@@ -5,10 +5,29 @@
 #include <algorithm>
 #include <memory>
 #include <ostream>
+#include <vector>
 
 #include "cli/probe_report.h"
+#include "servers/sound/ring_choice.h"
 
 namespace dmmap::cli {
+
+namespace {
+
+// As `dmmap sound` would say it of its own mount.
+Finding sound_server(const ProbeReport& report) {
+  if (!report.mount) {
+    return {"sound", false, "nothing mounts", "see mount"};
+  }
+  const auto rings = sound::choose_rings(sound::RingWish::automatic, *report.mount);
+  if (!rings) {
+    return {"sound", false, rings.error().message, "see mount"};
+  }
+  const bool have = rings->kind != sound::RingKind::none;
+  return {"sound", have, describe(*rings), have ? std::string() : rings->remedy};
+}
+
+}  // namespace
 
 void add_probe_command(CLI::App& app, std::ostream& out, std::ostream& err, int& status) {
   CLI::App* command =
@@ -22,7 +41,8 @@ void add_probe_command(CLI::App& app, std::ostream& out, std::ostream& err, int&
       status = 1;
       return;
     }
-    out << (*as_json ? json_of(*report) : table_of(*report));
+    const std::vector<Finding> servers{sound_server(*report)};
+    out << (*as_json ? json_of(*report, servers) : table_of(*report, servers));
     const bool any =
         std::any_of(report->tiers.begin(), report->tiers.end(), [](const Finding& tier) { return tier.have; });
     status = any ? 0 : 1;

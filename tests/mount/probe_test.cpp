@@ -7,6 +7,9 @@
 
 #include <fstream>
 #include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "cli/app.h"
 #include "cli/probe_report.h"
@@ -27,9 +30,26 @@ TEST(ProbeTest, FindsWhatTheMachineHas) {
   EXPECT_EQ(report->mount->has(Feature::passthrough), passthrough) << report->mount->why_not(Feature::passthrough);
   EXPECT_EQ(report->tiers.at(0).name, "open/shared");
   EXPECT_EQ(report->tiers.at(0).have, passthrough) << report->tiers.at(0).detail;
+  EXPECT_EQ(report->tiers.at(1).name, "open/paged");
+  EXPECT_TRUE(report->tiers.at(1).have);
   EXPECT_EQ(all_mounts().size(), mounts) << "nothing is left mounted";
-  for (const Finding& each : report->findings) {
-    EXPECT_EQ(each.have, each.remedy.empty()) << each.name << ": what is missing has a remedy";
+  for (const auto* rows : {&report->findings, &report->tiers}) {
+    for (const Finding& each : *rows) {
+      EXPECT_EQ(each.have, each.remedy.empty()) << each.name << ": what is missing has a remedy";
+    }
+  }
+}
+
+TEST(ProbeTest, ATierThatThisVersionDoesNotHaveIsSaidToBeMissing) {
+  DMMAP_NEEDS(needs::mounting());
+  const auto report = probe();
+  ASSERT_TRUE(report);
+  ASSERT_EQ(report->tiers.size(), 4U);
+  for (const auto& [at, name] : {std::pair(2, "preload"), std::pair(3, "kernel")}) {
+    const Finding& tier = report->tiers.at(static_cast<std::size_t>(at));
+    EXPECT_EQ(tier.name, name);
+    EXPECT_FALSE(tier.have);
+    EXPECT_NE(tier.detail.find("not built into this version"), std::string::npos) << tier.detail;
   }
 }
 
@@ -49,7 +69,15 @@ TEST(ProbeTest, WithoutPrivilegeItSaysWhatIsMissing) {
               if (report->tiers.at(0).have || !report->tiers.at(1).have) {
                 return 12;
               }
-              return report->tiers.at(0).detail.find("CAP_SYS_ADMIN") == std::string::npos ? 13 : 0;
+              if (report->tiers.at(0).detail.find("CAP_SYS_ADMIN") == std::string::npos) {
+                return 13;
+              }
+              std::ostringstream out;
+              std::ostringstream err;
+              if (cli::run({"probe"}, out, err) != 0) {
+                return 14;
+              }
+              return out.str().find("rings are paged: passthrough: this process lacks") == std::string::npos ? 15 : 0;
             }),
             0);
 }
@@ -67,6 +95,14 @@ TEST(ProbeTest, TheJsonIsWhatItSays) {
   }
   EXPECT_TRUE(passthrough);
   EXPECT_GE(json.at("features").size(), 30U);
+  std::vector<std::string> tiers;
+  for (const auto& tier : json.at("tiers")) {
+    tiers.push_back(tier.at("name"));
+  }
+  EXPECT_EQ(tiers, (std::vector<std::string>{"open/shared", "open/paged", "preload", "kernel"}));
+  const auto& sound = json.at("servers").at(0);
+  EXPECT_EQ(sound.at("name"), "sound");
+  EXPECT_EQ(sound.at("have").get<bool>(), sound.at("remedy").get<std::string>().empty());
 }
 
 TEST(ProbeTest, TheTableHasARowAndARemedyForEachThingMissing) {
@@ -74,8 +110,8 @@ TEST(ProbeTest, TheTableHasARowAndARemedyForEachThingMissing) {
   report.kernel = "1.2.3";
   report.findings.push_back({"device", false, "No such file", "do this"});
   report.tiers.push_back({"open/shared", false, "why", "that"});
-  const std::string table = cli::table_of(report);
-  for (const char* part : {"Linux 1.2.3", "no  device", "No such file", "to have it: do this", "open/shared", "that"}) {
+  const std::string table = cli::table_of(report, {{"sound", false, "no rings", "these"}});
+  for (const char* part : {"no  sound", "no rings", "to have it: these", "Linux 1.2.3", "no  device", "No such file", "to have it: do this", "open/shared", "that"}) {
     EXPECT_NE(table.find(part), std::string::npos) << part << " in\n" << table;
   }
 }
