@@ -112,8 +112,8 @@ int main(int argc, char** argv) {
   const double seconds = argc > 1 ? std::atof(argv[1]) : 10;
   const dmmap::testing::TemporaryDirectory directory;
   const auto program = std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "dmmap";
-  dmmap::testing::Process server({program.string(), "sound", directory.path().string(), "--sink", "null", "--ring",
-                                 argc > 2 ? argv[2] : "auto"});
+  dmmap::testing::Process server(
+      {program.string(), "sound", directory.path().string(), "--sink", "null", "--ring", argc > 2 ? argv[2] : "auto"});
   if (!server.wait_for_output("ready at", std::chrono::seconds(10))) {
     fmt::print(stderr, "sound_bench: {}", server.err());
     return 1;

@@ -34,17 +34,15 @@ std::string fuse_version(const ProbeReport& report) {
 
 std::string table_of(const ProbeReport& report, const std::vector<Finding>& servers) {
   return fmt::format(
-      "Linux {}, FUSE {}\n\n{}\nTiers: when a server is asked what to map\n{}\nServers: what each would choose here\n{}",
+      "Linux {}, FUSE {}\n\n{}\nTiers: when a server is asked what to map\n{}\nServers: what each would choose "
+      "here\n{}",
       report.kernel, fuse_version(report), rows_of(report.findings), rows_of(report.tiers), rows_of(servers));
 }
 
 std::string json_of(const ProbeReport& report, const std::vector<Finding>& servers) {
-  nlohmann::json json{{"kernel", report.kernel},
-                      {"fuse", fuse_version(report)},
-                      {"findings", json_of(report.findings)},
-                      {"tiers", json_of(report.tiers)},
-                      {"servers", json_of(servers)},
-                      {"features", nlohmann::json::array()}};
+  nlohmann::json json{
+      {"kernel", report.kernel},        {"fuse", fuse_version(report)}, {"findings", json_of(report.findings)},
+      {"tiers", json_of(report.tiers)}, {"servers", json_of(servers)},  {"features", nlohmann::json::array()}};
   if (report.mount) {
     for (const FeatureState& each : report.mount->features) {
       json["features"].push_back(

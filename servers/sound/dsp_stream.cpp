@@ -90,8 +90,9 @@ void DspStream::prepare_ring() {
 
 void DspStream::ring_failed(const Error& error) {
   if (!ring_failure_noted_.exchange(true)) {
-    log_(LogLevel::warning, fmt::format("stream {}: {}: its ring can't be reached, and what isn't is heard as silence: {}",
-                                        identity_.number, identity_.program, error.message));
+    log_(LogLevel::warning,
+         fmt::format("stream {}: {}: its ring can't be reached, and what isn't is heard as silence: {}",
+                     identity_.number, identity_.program, error.message));
   }
 }
 

@@ -159,10 +159,14 @@ void judge_tiers(ProbeReport& report) {
                                  "see mount"));
   // What asks at each mmap() has parts of its own on the client's side.
   constexpr const char* kUseOpen = "nothing to switch on here; tier open serves programs as they are";
-  report.tiers.push_back(finding("preload", false, "not built into this version: asked at each mmap() of a program "
-                                                   "that is started by it", kUseOpen));
-  report.tiers.push_back(finding("kernel", false, "not built into this version: asked at each mmap(), by a patched "
-                                                  "kernel", kUseOpen));
+  report.tiers.push_back(finding("preload", false,
+                                 "not built into this version: asked at each mmap() of a program "
+                                 "that is started by it",
+                                 kUseOpen));
+  report.tiers.push_back(finding("kernel", false,
+                                 "not built into this version: asked at each mmap(), by a patched "
+                                 "kernel",
+                                 kUseOpen));
 }
 
 }  // namespace

@@ -111,7 +111,8 @@ TEST(ProbeTest, TheTableHasARowAndARemedyForEachThingMissing) {
   report.findings.push_back({"device", false, "No such file", "do this"});
   report.tiers.push_back({"open/shared", false, "why", "that"});
   const std::string table = cli::table_of(report, {{"sound", false, "no rings", "these"}});
-  for (const char* part : {"no  sound", "no rings", "to have it: these", "Linux 1.2.3", "no  device", "No such file", "to have it: do this", "open/shared", "that"}) {
+  for (const char* part : {"no  sound", "no rings", "to have it: these", "Linux 1.2.3", "no  device", "No such file",
+                           "to have it: do this", "open/shared", "that"}) {
     EXPECT_NE(table.find(part), std::string::npos) << part << " in\n" << table;
   }
 }

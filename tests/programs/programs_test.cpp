@@ -27,7 +27,6 @@ using std::chrono::seconds;
 using std::chrono::steady_clock;
 using Path = std::filesystem::path;
 
-
 // A tone that rises and falls: its blocks differ from each other, and resampling leaves it as it is.
 Audio siren(unsigned rate, double length) {
   Audio audio{.rate = rate, .channels = 1, .samples = {}};

@@ -32,7 +32,9 @@ struct SoundServerOptions {
 class SoundServer {
  public:
   /// With a sink of this rate and as many channels. ready() says whether it came up.
-  SoundServer(unsigned rate, unsigned channels) : SoundServer(SoundServerOptions{.rate = rate, .channels = channels, .recording = {}, .environment = {}, .user = {}}) {}
+  SoundServer(unsigned rate, unsigned channels)
+      : SoundServer(
+            SoundServerOptions{.rate = rate, .channels = channels, .recording = {}, .environment = {}, .user = {}}) {}
   explicit SoundServer(const SoundServerOptions& options);
   SoundServer(const SoundServer&) = delete;
   SoundServer& operator=(const SoundServer&) = delete;
