@@ -103,24 +103,45 @@ void Core::start() {
 }
 
 void Core::start_serving() {
+  ++active_;
   threads_.push_back(start_thread("dmmap-serve", [this] { serve(); }));
 }
 
 bool Core::begin_waiting() {
   const MutexLock lock(threads_lock_);
-  if (waiting_ + 1 == threads_.size() && !joining_) {
+  if (active_ == 1 && standing_by_ == 0 && !joining_) {
     if (threads_.size() >= kMostThreads) {
       return false;
     }
     start_serving();
   }
-  ++waiting_;
+  --active_;
+  turn_.notify_one();
   return true;
 }
 
 void Core::end_waiting() {
   const MutexLock lock(threads_lock_);
-  --waiting_;
+  ++active_;
+}
+
+// Each thread that polls the device is woken by each request, and all but one find nothing: those that were started
+// because others waited, and more than were asked for, stand by instead.
+void Core::await_turn() {
+  if (active_ <= options_.threads) {
+    return;
+  }
+  MutexLock lock(threads_lock_);
+  if (active_ <= options_.threads) {
+    return;
+  }
+  --active_;
+  ++standing_by_;
+  while (active_ >= options_.threads && !joining_) {
+    lock.wait(turn_);
+  }
+  --standing_by_;
+  ++active_;
 }
 
 void Core::forgotten(NodeId node) {
@@ -134,6 +155,7 @@ void Core::serve() {
   mark_serving_thread(*this);
   Buffer buffer = buffers_.take();
   while (true) {
+    await_turn();
     if (!buffer.bytes) {
       buffer = buffers_.take();
     }
@@ -279,6 +301,7 @@ void Core::finish() {
     const MutexLock lock(threads_lock_);
     joining_ = true;
     threads.swap(threads_);
+    turn_.notify_all();
   }
   for (std::thread& thread : threads) {
     thread.join();

@@ -75,6 +75,8 @@ class Core : public std::enable_shared_from_this<Core> {
 
  private:
   void start_serving() DMMAP_REQUIRES(threads_lock_);
+  /// Returns when the calling thread is to receive: at once, unless others took its place while it waited.
+  void await_turn() DMMAP_EXCLUDES(threads_lock_);
   void serve();
   void forgotten(NodeId node);
   void dispatch(Buffer& buffer, std::size_t size);
@@ -91,7 +93,10 @@ class Core : public std::enable_shared_from_this<Core> {
   protocol::Dialect dialect_;
   Mutex threads_lock_;
   std::vector<std::thread> threads_ DMMAP_GUARDED_BY(threads_lock_);
-  std::size_t waiting_ DMMAP_GUARDED_BY(threads_lock_) = 0;
+  // Those that neither wait for a request of this mount nor stand by. Changed under the lock.
+  std::atomic<std::size_t> active_{0};
+  std::size_t standing_by_ DMMAP_GUARDED_BY(threads_lock_) = 0;
+  std::condition_variable turn_;
   bool joining_ DMMAP_GUARDED_BY(threads_lock_) = false;
   std::atomic<bool> draining_{false};
 

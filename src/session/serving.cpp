@@ -16,6 +16,7 @@ struct Handled {
 
 thread_local Core* served = nullptr;
 thread_local Handled handled;
+thread_local bool waits = false;  // another has its place already
 
 }  // namespace
 
@@ -37,10 +38,13 @@ bool handling_locks(const Connection& connection, NodeId node) {
   return handled.locks_node && handled.node == node && served != nullptr && &connection == &served->connection();
 }
 
-WhileWaiting::WhileWaiting() : core_(served), may_wait_(core_ == nullptr || core_->begin_waiting()) {}
+WhileWaiting::WhileWaiting() : core_(waits ? nullptr : served), may_wait_(core_ == nullptr || core_->begin_waiting()) {
+  waits = waits || (core_ != nullptr && may_wait_);
+}
 
 WhileWaiting::~WhileWaiting() {
   if (core_ != nullptr && may_wait_) {
+    waits = false;
     core_->end_waiting();
   }
 }

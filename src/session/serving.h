@@ -31,7 +31,7 @@ class Handling {
 [[nodiscard]] bool handling_locks(const Connection& connection, NodeId node);
 
 /// While one exists, the calling thread may wait for requests of the mount that it serves: another thread takes its
-/// place. On a thread that serves nothing it does nothing.
+/// place. On a thread that serves nothing, and within another of these, it does nothing.
 class WhileWaiting {
  public:
   WhileWaiting();
