@@ -47,6 +47,27 @@ PagedCounters PageLedger::counters() const {
   return counters;
 }
 
+std::string PageLedger::describe() const {
+  const MutexLock lock(lock_);
+  std::string text;
+  const auto line = [&](const char* what, const ByteRange& range, const std::shared_ptr<detail::SourceCall>& call) {
+    text += fmt::format("region {} {}: {} of bytes {} to {}: ", id_.value, name_, what, range.begin, range.end);
+    if (!call) {
+      text += "waits for another writeback of the same bytes\n";
+    } else {
+      text += fmt::format("unanswered for {} ms, the answer is held by {}\n", call->age().count(),
+                          call->holder() != 0 ? fmt::format("thread {}", call->holder()) : "nobody known");
+    }
+  };
+  for (const Fault& fault : faults_) {
+    line("a fault", fault.range, fault.call);
+  }
+  for (const auto& write : writes_) {
+    line(write->bytes.empty() ? "an offer of refused bytes" : "a writeback", write->range, write->call);
+  }
+  return text;
+}
+
 void PageLedger::count_unmap() {
   const MutexLock lock(lock_);
   ++counters_.unmaps;

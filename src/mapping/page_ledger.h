@@ -48,6 +48,7 @@ class PageLedger : public std::enable_shared_from_this<PageLedger> {
   [[nodiscard]] std::uint64_t size() const DMMAP_EXCLUDES(lock_);
   [[nodiscard]] std::uint64_t max_size() const { return max_size_; }
   [[nodiscard]] PagedCounters counters() const DMMAP_EXCLUDES(lock_);
+  [[nodiscard]] std::string describe() const DMMAP_EXCLUDES(lock_);
   void count_unmap() DMMAP_EXCLUDES(lock_);
   void log_to(LogSink log) DMMAP_EXCLUDES(lock_);
   /// Whom to tell, from now on, of whole pages that were supplied beyond what was wanted and wait to be fetched.

@@ -68,6 +68,9 @@ void PagedRegion::set_size(std::uint64_t size) {
 Result<std::vector<bool>> PagedRegion::resident(PageRange pages) const {
   return impl_->resident(pages);
 }
+std::string PagedRegion::describe() const {
+  return impl_->ledger().describe();
+}
 PagedCounters PagedRegion::counters() const {
   return impl_->ledger().counters();
 }

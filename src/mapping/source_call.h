@@ -6,6 +6,7 @@
 #include <dmmap/paged_region.h>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <span>
@@ -35,6 +36,9 @@ class SourceCall {
   }
   void complain(const std::string& text) const { complain_(text); }
 
+  [[nodiscard]] std::chrono::milliseconds age() const {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - asked_);
+  }
   [[nodiscard]] bool answered() const { return answered_.load(); }
   /// The thread that is to answer, as far as that is known; 0 when it isn't.
   [[nodiscard]] mapping::ThreadId holder() const { return holder_.load(); }
@@ -52,6 +56,7 @@ class SourceCall {
  private:
   Answer answer_;
   const Complain complain_;
+  const std::chrono::steady_clock::time_point asked_ = std::chrono::steady_clock::now();
   std::atomic<bool> answered_{false};
   std::atomic<mapping::ThreadId> holder_;
 };

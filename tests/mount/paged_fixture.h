@@ -15,6 +15,7 @@
 #include "mount/mounted.h"
 #include "mount/played_source.h"
 #include "mount/remote_client.h"
+#include "mount/time_limit.h"
 #include "support/requirement.h"
 
 namespace dmmap::testing {
@@ -46,6 +47,7 @@ class PagedTest : public ::testing::Test {
       options.max_readahead = 0;  // so that a touch is one page's fault
     }
     mount_.emplace(files_, std::move(options));
+    limit_.emplace(std::chrono::seconds(60), mount_->path(), [region = region_] { return region->describe(); });
   }
   [[nodiscard]] RemoteClient client(std::size_t size = kSize) const { return RemoteClient(*mount_ / "f", size); }
 
@@ -61,6 +63,7 @@ class PagedTest : public ::testing::Test {
   std::shared_ptr<PagedRegion> region_;
   DeviceFilesystem files_;
   std::optional<Mounted> mount_;
+  std::optional<TimeLimit> limit_;
 };
 
 }  // namespace dmmap::testing

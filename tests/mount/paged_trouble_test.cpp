@@ -86,6 +86,7 @@ TEST_F(PagedTest, AnAnswerMayComeAfterTheMountAndTheRegionHaveGone) {
   ASSERT_EQ(asked.get_future().wait_for(kPatience), std::future_status::ready);
   mount_->end();
   EXPECT_EQ(reader.finish(kPatience).value().error, -SIGBUS);
+  limit_.reset();
   region_.reset();
   source_->on_fault({});
   late->ok(0, as_bytes(std::string(kPage, 'x')));
@@ -250,6 +251,26 @@ TEST_F(PagedTest, TheRegionsOwnNamesOpenToNobodyElse) {
   ASSERT_NE(at, std::string::npos) << trace;
   const std::string name = trace.substr(at, trace.find('"', at) - at);
   EXPECT_EQ(in_child([&] { return -open_file(*mount_ / name, O_RDWR); }), ENOENT);
+}
+
+TEST_F(PagedTest, WhatIsUnderWayCanBeAskedFor) {
+  mount();
+  EXPECT_EQ(region_->describe(), "");
+  std::promise<void> asked;
+  std::optional<FaultReply> late;
+  source_->on_fault([&](PageRange, FaultReply reply) {
+    source_->on_fault({});
+    late.emplace(std::move(reply));
+    asked.set_value();
+  });
+  RemoteClient reader = client();
+  reader.begin_load(kPage, 1);
+  ASSERT_EQ(asked.get_future().wait_for(kPatience), std::future_status::ready);
+  const std::string text = region_->describe();
+  EXPECT_NE(text.find("a fault of bytes 4096 to 8192: unanswered for "), std::string::npos) << text;
+  late->ok(kPage, as_bytes(std::string(kPage, 'x')));
+  EXPECT_TRUE(reader.finish(kPatience).value().ok());
+  EXPECT_EQ(region_->describe(), "");
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 
 #include "mount/moody_source.h"
 #include "mount/mounted.h"
+#include "mount/time_limit.h"
 #include "stress/stress_client.h"
 #include "support/requirement.h"
 
@@ -81,6 +82,8 @@ TEST_F(PagedStressTest, EveryCallAtOnceLosesNothingAndHangsNobody) {
   SessionOptions options;
   options.threads = 2;
   Mounted mount(files, std::move(options));
+  const TimeLimit limit(wished_time() + std::chrono::seconds(90), mount.path(),
+                        [&] { return steady.region->describe() + wild.region->describe(); });
   std::deque<StressClient> clients;
   for (unsigned i = 0; i < kSteady; ++i) {
     clients.emplace_back(mount / "steady", kPages, i, true);
