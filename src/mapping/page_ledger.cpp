@@ -440,7 +440,7 @@ void PageLedger::set_size(std::uint64_t size) {
 
 void PageLedger::forget_surplus(const ByteRange& range) {
   const MutexLock lock(lock_);
-  surplus_.erase(range);
+  changed(range);
 }
 
 bool PageLedger::has_surplus(const ByteRange& range) const {

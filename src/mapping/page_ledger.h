@@ -66,7 +66,8 @@ class PageLedger : public std::enable_shared_from_this<PageLedger> {
   /// The contents of `range` are gone.
   void discard(const ByteRange& range) DMMAP_EXCLUDES(lock_);
   void set_size(std::uint64_t size) DMMAP_EXCLUDES(lock_);
-  /// What waits to be fetched of `range` is to be asked for anew.
+  /// What waits to be fetched of `range`, and what faults under way bring of it beyond what they want, is to be asked
+  /// for anew.
   void forget_surplus(const ByteRange& range) DMMAP_EXCLUDES(lock_);
   [[nodiscard]] bool has_surplus(const ByteRange& range) const DMMAP_EXCLUDES(lock_);
 

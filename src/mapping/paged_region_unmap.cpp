@@ -106,10 +106,11 @@ Result<void> PagedRegion::Impl::unmap_node(const ByteRange& range, int fd, mappi
     }
   };
   for (int tries = 0; tries < kUnmapTries; ++tries) {
-    {
+    const auto forget = [&] {
       const MutexLock lock(push_lock_);
       ledger_->forget_surplus(range);
-    }
+    };
+    forget();
     const mapping::PageLedger::Watch watch(*ledger_);
     {
       const mapping::OwnFiles::Use connection(files);
@@ -127,6 +128,8 @@ Result<void> PagedRegion::Impl::unmap_node(const ByteRange& range, int fd, mappi
       if (!in_place) {
         write_back();
       }
+      // What was being pushed meanwhile has been asked for anew, and may have brought a neighbourhood again.
+      forget();
     }
     bool busy = false;
     auto looked = each_cached(range, fd, files, node, [&](const ByteRange& page) {
