@@ -168,8 +168,8 @@ class PagedRegion final : public Region {
   /// notification for each gap): a moment later it may be another set. All false while no node has the region.
   [[nodiscard]] Result<std::vector<bool>> resident(PageRange pages) const;
   [[nodiscard]] PagedCounters counters() const;
-  /// For a person who looks at a server that seems to hang: what the source hasn't answered, since when, and which thread
-  /// holds the answer as far as that is known. A line each; empty when nothing is under way.
+  /// For a person who looks at a server that seems to hang: what the source hasn't answered, since when, and which
+  /// thread holds the answer as far as that is known. A line each; empty when nothing is under way.
   [[nodiscard]] std::string describe() const;
 
   class Impl;
