@@ -17,6 +17,7 @@
 #include "mount/mounted.h"
 #include "mount/time_limit.h"
 #include "stress/stress_client.h"
+#include "support/mounts.h"
 #include "support/requirement.h"
 
 namespace dmmap::testing {
@@ -142,6 +143,8 @@ TEST_F(PagedStressTest, EveryCallAtOnceLosesNothingAndHangsNobody) {
   });
 
   std::this_thread::sleep_for(wished_time());
+  // Where all is slow the source may not have come to refuse one yet.
+  EXPECT_TRUE(wait_until([&] { return region.counters().writebacks_failed > 0; }, std::chrono::seconds(60)));
   stop_ = true;
   for (std::thread& thread : threads_) {
     thread.join();
@@ -162,7 +165,6 @@ TEST_F(PagedStressTest, EveryCallAtOnceLosesNothingAndHangsNobody) {
   std::cout << done << " operations of clients, " << calls_.load() << " calls; " << counters.faults << " faults, "
             << counters.pages_supplied << " pages, " << counters.writebacks << " writebacks, "
             << counters.writebacks_failed << " of them refused, " << counters.unmaps << " unmaps\n";
-  EXPECT_GT(counters.writebacks_failed, 0U);
 }
 
 }  // namespace
