@@ -26,6 +26,7 @@ Result<std::size_t> DevFuse::receive(std::span<std::byte> buffer) {
     // Under load a request is there already: ask first, wait after.
     const ssize_t got = ::read(device_.get(), buffer.data(), buffer.size());
     if (got > 0) {
+      static_cast<void>(answers_.load(std::memory_order_acquire));
       return static_cast<std::size_t>(got);
     }
     const int code = got == 0 ? ENODEV : errno;
@@ -52,6 +53,7 @@ Result<void> DevFuse::write_message(std::span<const iovec> message) {
   if (!device_) {
     return fail(ENODEV, "the mount is gone");
   }
+  answers_.fetch_add(1, std::memory_order_release);
   while (true) {
     if (::writev(device_.get(), message.data(), static_cast<int>(message.size())) >= 0) {
       return {};

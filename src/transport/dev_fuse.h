@@ -1,6 +1,8 @@
 // DevFuse: the transport over /dev/fuse, read(2) and writev(2) (fs/fuse/dev.c).
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <shared_mutex>
 
@@ -29,6 +31,10 @@ class DevFuse final : public Transport {
   // Held shared around every use of the descriptor, so that close() can't take the number away from under one: another
   // thread's next open() could get it.
   std::shared_mutex open_;
+  // What a thread did before it answered comes before what another does on a request that follows from the answer. The
+  // kernel sees to that; this says it in the language's terms (and the thread sanitizer's: it doesn't know of
+  // descriptors that came over a socket, as fusermount3's do).
+  std::atomic<std::uint64_t> answers_{0};
   UniqueFd device_;
   UniqueFd stop_;  // an eventfd, readable once receivers are to stop
 };
