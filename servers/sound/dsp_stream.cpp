@@ -111,14 +111,14 @@ void DspStream::write(const WriteRequest& request, Reply<Written> reply) {
     });
   }
   Turn turn(*this);
-  nonblock_ = nonblock_ || (request.flags & O_NONBLOCK) != 0;
+  nonblock_flag_ = (request.flags & O_NONBLOCK) != 0;
   const std::size_t taken = writes_.empty() ? core_.write(turn.now(), request.data) : 0;
-  const bool wait = !nonblock_ && core_.output_enabled() && !reply.interrupted();
+  const bool wait = !nonblock() && core_.output_enabled() && !reply.interrupted();
   if (taken < request.data.size() && wait) {
     writes_.push_back({id, std::move(reply), request.data, taken});
     return;
   }
-  const int code = reply.interrupted() && !nonblock_ ? EINTR : EAGAIN;
+  const int code = reply.interrupted() && !nonblock() ? EINTR : EAGAIN;
   turn.done();
   if (taken > 0 || request.data.empty()) {
     reply.ok({static_cast<std::uint32_t>(taken)});
@@ -139,7 +139,7 @@ void DspStream::ioctl(const IoctlRequest& request, Reply<IoctlDone> reply) {
   Turn turn(*this);
   IoctlAnswer answer;
   if (request.command == SNDCTL_DSP_NONBLOCK) {
-    nonblock_ = true;
+    nonblock_asked_ = true;
   } else {
     answer = answer_ioctl(core_, facts, turn.now(), request.command, request.input);
   }
@@ -179,7 +179,7 @@ void DspStream::wait_for_drain(WaitingDrain waiting) {
     reply.error(EINTR);
     return;
   }
-  if (playing && !(closing && nonblock_)) {
+  if (playing && !(closing && nonblock())) {
     drains_.push_back(std::move(waiting));
     return;
   }
@@ -217,7 +217,7 @@ void DspStream::interrupted(std::uint64_t id) {
 void DspStream::released() {
   Turn turn(*this);
   // A program that doesn't wait expects that what it has written is heard all the same.
-  if (!nonblock_ || close_interrupted_ || !core_.drain(turn.now())) {
+  if (!nonblock() || close_interrupted_ || !core_.drain(turn.now())) {
     core_.reset(turn.now());
   }
   released_ = true;

@@ -81,6 +81,7 @@ class DspStream final : public Stream, public Source {
   void carry_out(Outcome outcome) DMMAP_EXCLUDES(lock_);
   void wait_for_drain(WaitingDrain waiting);
   void interrupted(std::uint64_t id);
+  [[nodiscard]] bool nonblock() const DMMAP_REQUIRES(lock_) { return nonblock_asked_ || nonblock_flag_; }
   /// Nothing more of them will be taken.
   void give_up_writes(Outcome& outcome) DMMAP_REQUIRES(lock_);
   /// What the log is to say.
@@ -105,7 +106,8 @@ class DspStream final : public Stream, public Source {
   std::string heard_through_ DMMAP_GUARDED_BY(lock_);
   bool slip_noted_ DMMAP_GUARDED_BY(lock_) = false;
   bool summed_up_ DMMAP_GUARDED_BY(lock_) = false;
-  bool nonblock_ DMMAP_GUARDED_BY(lock_) = false;
+  bool nonblock_asked_ DMMAP_GUARDED_BY(lock_) = false;  // by SNDCTL_DSP_NONBLOCK, and there's no way back
+  bool nonblock_flag_ DMMAP_GUARDED_BY(lock_) = false;   // O_NONBLOCK, as the last write had it
   bool poller_waits_ DMMAP_GUARDED_BY(lock_) = false;
   bool close_interrupted_ DMMAP_GUARDED_BY(lock_) = false;
   bool released_ DMMAP_GUARDED_BY(lock_) = false;

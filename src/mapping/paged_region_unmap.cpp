@@ -119,7 +119,7 @@ Result<void> PagedRegion::Impl::unmap_node(const ByteRange& range, int fd, mappi
       }
       in_place = connection->capabilities().kernel_minor >= kWritebackInPlace;
       write_back();
-      const auto sent = with_node_locked(fd, [&] {
+      auto sent = with_node_locked(fd, [&] {
         return connection->notifier().inval_inode_and_wait(node, static_cast<std::int64_t>(range.begin), length);
       });
       if (!sent) {

@@ -246,7 +246,7 @@ class Watcher::Guard {
     while (!quit_) {
       if (to_send_ != nullptr) {
         const Message& message = *std::exchange(to_send_, nullptr);
-        const bool sent = ::send(socket->get(), &message, sizeof message, MSG_NOSIGNAL) > 0;
+        const bool sent = ::send(*socket, &message, sizeof message, MSG_NOSIGNAL) > 0;
         sent_ = sent ? Result<void>() : fail_errno(errno, "telling the watcher");
         changed_.notify_all();
       }
@@ -254,38 +254,40 @@ class Watcher::Guard {
     }
   }
 
-  // Starts the watcher from this thread; returns our end of the socket.
-  static Result<UniqueFd> start_process() {
+  // Starts the watcher from this thread; returns our end of the socket, which is closed when this thread, and its file
+  // table with it, ends.
+  //
+  // Raw calls open and close, since the thread sanitizer takes a number of this table for that of another.
+  static Result<int> start_process() {
     // Messages of the sanitizers and the like may go to stderr; nothing else is needed, or to be kept open, here.
     if (::unshare(CLONE_FILES) != 0 || ::syscall(SYS_close_range, 3U, ~0U, 0U) != 0) {
       return fail_errno(errno, "a file table for the watcher");
     }
     std::array<int, 2> ends{};
     // Sequenced packets keep messages whole, and their end is told when the last copy of the other end is closed.
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    if (::syscall(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
       return fail_errno(errno, "socketpair for the watcher");
     }
-    UniqueFd ours(ends[0]);
-    const UniqueFd theirs(ends[1]);
     const pid_t between = ::fork();
     if (between < 0) {
       return fail_errno(errno, "fork of the watcher");
     }
     if (between == 0) {
-      ::close(ends[0]);
+      ::syscall(SYS_close, ends[0]);
       const pid_t watcher = ::fork();
       if (watcher == 0) {
         watch_until_the_end(ends[1]);
       }
       ::_exit(watcher < 0 ? 1 : 0);
     }
+    ::syscall(SYS_close, ends[1]);
     int status = 0;
     while (::waitpid(between, &status, 0) < 0 && errno == EINTR) {
     }
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
       return fail(EAGAIN, "the watcher process could not be started: too many processes?");
     }
-    return ours;
+    return ends[0];
   }
 
   Mutex lock_;

@@ -152,6 +152,7 @@ TEST_F(PagedTest, CallsFromHandlersWorkAndThoseThatCouldNeverEndSaySo) {
   int own = 0;
   int change = 0;
   std::optional<Completion> later;
+  std::promise<void> handed_over;
   source_->on_fault([&](PageRange wanted, FaultReply reply) {
     source_->on_fault({});
     std::byte byte{};
@@ -162,9 +163,11 @@ TEST_F(PagedTest, CallsFromHandlersWorkAndThoseThatCouldNeverEndSaySo) {
     EXPECT_TRUE(region_->unmap({8, 1}));
     later.emplace(region_->write_later(wanted.first * kPage + 100, {std::byte{'L'}}));
     EXPECT_EQ(later->wait().error().code, EDEADLK);
+    handed_over.set_value();
     source_->supply(wanted, reply);
   });
   EXPECT_TRUE(reader.load(0, 1).ok());
+  ASSERT_EQ(handed_over.get_future().wait_for(kPatience), std::future_status::ready);
   EXPECT_EQ(own, EDEADLK);
   EXPECT_EQ(change, EDEADLK);
   EXPECT_EQ(seen, "there");
@@ -173,7 +176,7 @@ TEST_F(PagedTest, CallsFromHandlersWorkAndThoseThatCouldNeverEndSaySo) {
   EXPECT_TRUE(later->wait());
   EXPECT_EQ(reader.load(100, 1).bytes, "L");
 
-  int in_writeback = 0;
+  std::atomic<int> in_writeback{0};
   source_->on_writeback([&](std::uint64_t offset, std::span<const std::byte> bytes, WritebackReply reply) {
     source_->on_writeback({});
     in_writeback = region_->write(20 * kPage, as_bytes("x")).error().code;
@@ -181,7 +184,7 @@ TEST_F(PagedTest, CallsFromHandlersWorkAndThoseThatCouldNeverEndSaySo) {
   });
   EXPECT_TRUE(reader.store(0, "dirty").ok());
   EXPECT_TRUE(reader.fsync().ok());
-  EXPECT_EQ(in_writeback, EDEADLK);
+  EXPECT_EQ(in_writeback.load(), EDEADLK);
 }
 
 TEST_F(PagedTest, TwoHandlersThatWaitForEachOtherDoNotHang) {

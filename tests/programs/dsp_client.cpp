@@ -1,8 +1,8 @@
 // A program that plays on DEVICE, S16_LE, and may be made to hang, interrupted or killed by a test.
 //
 //   dsp_client DEVICE write BYTES [RATE CHANNELS]   one blocking write(2) and close(2); says what they returned
-//   dsp_client DEVICE interrupt                     blocking writes that are interrupted by signals, until one gets
-//   EINTR dsp_client DEVICE map                           maps the ring, plays it round and round, and never ends
+//   dsp_client DEVICE interrupt                     blocking writes, interrupted by signals, until one gets EINTR
+//   dsp_client DEVICE map                           maps the ring, plays it round and round, and never ends
 #include "programs/dsp_client.h"
 
 #include <fcntl.h>
@@ -82,13 +82,13 @@ Interrupted write_interrupted(int fd, std::span<const std::byte> bytes, millisec
   return {wrote, error, std::chrono::duration_cast<milliseconds>(steady_clock::now() - begin)};
 }
 
-// The ring is two seconds long, and a program is woken when one of them has been played.
+// The ring is four seconds long, and a program is woken when half of it has been played.
 int play_interrupted(int fd) {
   constexpr std::size_t kRing = 32768;
   struct sigaction action {};
   action.sa_handler = [](int) {};  // without SA_RESTART
   ::sigaction(SIGALRM, &action, nullptr);
-  if (!set_up(fd, kTwoOf16384, 8000, 1)) {
+  if (!set_up(fd, kTwoOf16384, 4000, 1)) {
     return 2;
   }
   // Not much more than the ring, since a frame's time may pass while it's brought to the server.
@@ -103,12 +103,15 @@ int play_interrupted(int fd) {
       first.took < milliseconds(80) || first.took > milliseconds(700)) {
     return 1;
   }
-  // EINTR is for those that find no room at all; room for a frame comes all the time.
-  for (int tries = 0; tries < 200; ++tries) {
-    audio_buf_info space{};
-    ::ioctl(fd, SNDCTL_DSP_GETOSPACE, &space);
-    if (space.bytes > 0 && ::write(fd, bytes.data(), static_cast<std::size_t>(space.bytes)) != space.bytes) {
-      std::cout << "what fits wasn't taken" << std::endl;
+  // EINTR is for those that find no room at all, and room for a frame comes all the time: the ring is filled, and the
+  // next write must reach the server before a frame has been played.
+  for (int tries = 0; tries < 2000; ++tries) {
+    ::fcntl(fd, F_SETFL, O_WRONLY | O_NONBLOCK);
+    const ssize_t filled = ::write(fd, bytes.data(), bytes.size());
+    const int error = filled < 0 ? errno : 0;
+    ::fcntl(fd, F_SETFL, O_WRONLY);
+    if (filled < 0 && error != EAGAIN) {
+      std::cout << "what fits wasn't taken: " << name_of(error) << std::endl;
       return 1;
     }
     const Interrupted next = write_interrupted(fd, bytes, milliseconds(3));
