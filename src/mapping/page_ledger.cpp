@@ -124,8 +124,8 @@ void PageLedger::patch(const ByteRange& range, std::span<const std::byte> bytes)
 }
 
 void PageLedger::fetched(const ByteRange& range) {
-  for (Watch* const watch : watches_) {
-    watch->ranges_.push_back(range);
+  for (Eviction* const eviction : evictions_) {
+    eviction->fetched_.push_back(range);
   }
 }
 
@@ -228,7 +228,9 @@ std::optional<ByteRange> PageLedger::keep_surplus(const Fault& fault, std::uint6
     const auto overlaps = [&page](const ByteRange& other) { return other.overlaps(page); };
     const bool stale = std::any_of(fault.changed.begin(), fault.changed.end(), overlaps);
     const bool asked = std::any_of(faults_.begin(), faults_.end(), [&](const Fault& f) { return overlaps(f.range); });
-    if (overlaps(fault.range) || stale || asked) {
+    const bool evicted = std::any_of(evictions_.begin(), evictions_.end(),
+                                     [&](const Eviction* eviction) { return overlaps(eviction->range_); });
+    if (overlaps(fault.range) || stale || asked || evicted) {
       continue;
     }
     if (surplus_.size() >= kMostSurplus) {
@@ -480,19 +482,22 @@ PageLedger::OwnWrite::~OwnWrite() {
   ledger_.own_writes_.erase(std::find(ledger_.own_writes_.begin(), ledger_.own_writes_.end(), this));
 }
 
-PageLedger::Watch::Watch(PageLedger& ledger) : ledger_(ledger) {
+PageLedger::Eviction::Eviction(PageLedger& ledger, const ByteRange& range) : ledger_(ledger), range_(range) {
   const MutexLock lock(ledger_.lock_);
-  ledger_.watches_.push_back(this);
+  ledger_.evictions_.push_back(this);
+  ledger_.changed(range_);
 }
 
-PageLedger::Watch::~Watch() {
+PageLedger::Eviction::~Eviction() {
   const MutexLock lock(ledger_.lock_);
-  ledger_.watches_.erase(std::find(ledger_.watches_.begin(), ledger_.watches_.end(), this));
+  ledger_.changed(range_);
+  ledger_.evictions_.erase(std::find(ledger_.evictions_.begin(), ledger_.evictions_.end(), this));
 }
 
-bool PageLedger::Watch::fetched(const ByteRange& range) const {
+bool PageLedger::Eviction::fetched(const ByteRange& page) const {
   const MutexLock lock(ledger_.lock_);
-  return std::any_of(ranges_.begin(), ranges_.end(), [&](const ByteRange& each) { return each.overlaps(range); });
+  return std::any_of(fetched_.begin(), fetched_.end(),
+                     [&page](const ByteRange& range) { return range.overlaps(page); });
 }
 
 }  // namespace dmmap::mapping

@@ -91,19 +91,22 @@ class PageLedger : public std::enable_shared_from_this<PageLedger> {
     std::span<const std::byte> bytes_;
   };
 
-  /// Notes which ranges were fetched while it exists.
-  class Watch {
+  /// A range is being taken out of the page cache: while this exists nothing of it is pushed, and what is fetched of it
+  /// is noted. What waits to be pushed, and what faults under way at its beginning or end bring of the range beyond
+  /// what they want, is to be asked for anew.
+  class Eviction {
    public:
-    explicit Watch(PageLedger& ledger);
-    Watch(const Watch&) = delete;
-    Watch& operator=(const Watch&) = delete;
-    ~Watch();
-    [[nodiscard]] bool fetched(const ByteRange& range) const;
+    Eviction(PageLedger& ledger, const ByteRange& range);
+    Eviction(const Eviction&) = delete;
+    Eviction& operator=(const Eviction&) = delete;
+    ~Eviction();
+    [[nodiscard]] bool fetched(const ByteRange& page) const;
 
    private:
     friend class PageLedger;
     PageLedger& ledger_;
-    std::vector<ByteRange> ranges_;
+    ByteRange range_;
+    std::vector<ByteRange> fetched_;
   };
 
  private:
@@ -163,7 +166,7 @@ class PageLedger : public std::enable_shared_from_this<PageLedger> {
   ByteStore surplus_ DMMAP_GUARDED_BY(lock_);  // whole pages (the last one up to the size) to be fetched
   int last_error_ DMMAP_GUARDED_BY(lock_) = 0;
   std::vector<OwnWrite*> own_writes_ DMMAP_GUARDED_BY(lock_);
-  std::vector<Watch*> watches_ DMMAP_GUARDED_BY(lock_);
+  std::vector<Eviction*> evictions_ DMMAP_GUARDED_BY(lock_);
   PagedCounters counters_ DMMAP_GUARDED_BY(lock_);
   LogSink log_ DMMAP_GUARDED_BY(lock_);
   Surplus on_surplus_ DMMAP_GUARDED_BY(lock_);

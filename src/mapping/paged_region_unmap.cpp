@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -106,12 +107,12 @@ Result<void> PagedRegion::Impl::unmap_node(const ByteRange& range, int fd, mappi
     }
   };
   for (int tries = 0; tries < kUnmapTries; ++tries) {
-    const auto forget = [&] {
+    std::optional<mapping::PageLedger::Eviction> eviction;
+    {
+      // What is being pushed has its pages in the page cache when the lock is free, so INVAL_INODE waits for them.
       const MutexLock lock(push_lock_);
-      ledger_->forget_surplus(range);
-    };
-    forget();
-    const mapping::PageLedger::Watch watch(*ledger_);
+      eviction.emplace(*ledger_, range);
+    }
     {
       const mapping::OwnFiles::Use connection(files);
       if (!connection) {
@@ -128,12 +129,10 @@ Result<void> PagedRegion::Impl::unmap_node(const ByteRange& range, int fd, mappi
       if (!in_place) {
         write_back();
       }
-      // What was being pushed meanwhile has been asked for anew, and may have brought a neighbourhood again.
-      forget();
     }
     bool busy = false;
     auto looked = each_cached(range, fd, files, node, [&](const ByteRange& page) {
-      busy = !watch.fetched(page);
+      busy = !eviction->fetched(page);
       return !busy;
     });
     if (!looked || !busy) {

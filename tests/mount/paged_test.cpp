@@ -134,6 +134,20 @@ TEST_F(PagedTest, WhatIsSuppliedBeyondWhatWasAskedNeedsNoFault) {
   EXPECT_EQ(region_->counters().pages_supplied, 16U);
 }
 
+TEST_F(PagedTest, WhatIsBeingPushedIsTakenBackToo) {
+  mount();
+  source_->on_fault([this](PageRange, FaultReply reply) { source_->supply({0, kPages}, reply); });
+  RemoteClient reader = client();
+  for (int times = 0; times < 300; ++times) {
+    ASSERT_TRUE(reader.load(0, 1).ok());  // the others follow while it goes on
+    ASSERT_TRUE(region_->unmap({0, kPages}));
+    // What was asked for on the way would come late.
+    std::this_thread::sleep_for(std::chrono::milliseconds(times % 3));
+    const auto resident = region_->resident({0, kPages}).value();
+    ASSERT_EQ(std::count(resident.begin(), resident.end(), true), 0) << "after " << times << " times";
+  }
+}
+
 TEST_F(PagedTest, SurplusNeverCoversWhatWasWrittenSinceItWasAsked) {
   mount();
   std::promise<void> asked;
