@@ -64,14 +64,16 @@ void must(bool good, std::string_view what) {
 // One file, mapped by this process, and who has its pages.
 class Subject {
  public:
-  Subject(const std::string& program, const ServerOptions& options) {
+  Subject(const std::string& program, const ServerOptions& options, bool read_only = false) {
     server_ = std::make_unique<PageServer>(program, options);
-    map(UniqueFd(::open(path().c_str(), O_RDWR | O_CLOEXEC)), options.size);  // NOLINT(*-vararg)
+    const int access = read_only ? O_RDONLY : O_RDWR;
+    map(UniqueFd(::open(path().c_str(), access | O_CLOEXEC)), options.size,  // NOLINT(*-vararg)
+        read_only ? PROT_READ : PROT_READ | PROT_WRITE);
   }
   /// tmpfs.
   explicit Subject(std::size_t size) : memory_(::memfd_create("bench", MFD_CLOEXEC)) {
     must(::ftruncate(memory_.get(), static_cast<off_t>(size)) == 0, "ftruncate");
-    map(UniqueFd(::dup(memory_.get())), size);
+    map(UniqueFd(::dup(memory_.get())), size, PROT_READ | PROT_WRITE);
     for (std::size_t page = 0; page < size / kPage; ++page) {
       words()[page * kPage / 8] = page;
     }
@@ -104,9 +106,9 @@ class Subject {
   void drop_all() { static_cast<void>(ask(Command::Verb::unmap, 0, bytes_.size())); }
 
  private:
-  void map(const UniqueFd& fd, std::size_t size) {
+  void map(const UniqueFd& fd, std::size_t size, int protection) {
     must(static_cast<bool>(fd), "open");
-    void* const base = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+    void* const base = ::mmap(nullptr, size, protection, MAP_SHARED, fd.get(), 0);
     must(base != MAP_FAILED, "mmap");  // NOLINT(*-cstyle-cast)
     bytes_ = {static_cast<std::byte*>(base), size};
   }
@@ -337,6 +339,23 @@ void small_things(const Plan& plan, const Table& table, bool writeback_cache) {
   }
 }
 
+// Nobody has the file open for writing: dmmap puts the bytes straight into the page cache then.
+void for_readers(const Plan& plan, const Table& table) {
+  const std::string what = "server writes pages that clients only read";
+  if (!table.wants(what)) {
+    return;
+  }
+  Subject our_file("paged_bench_server", plan.ours, true);
+  Subject peer_file("libfuse_peer", plan.peers, true);
+  Subject tmpfs(plan.size);
+  for (const std::size_t size : {kPage, kMegabyte}) {
+    table.add(
+        fmt::format("{}, {}", what, size == kPage ? "4 KiB" : "1 MiB"), plan.rounds, {{"", kTime}},
+        {by_server(plan, our_file, Command::Verb::write, size), by_server(plan, peer_file, Command::Verb::write, size),
+         by_server(plan, tmpfs, Command::Verb::write, size)});
+  }
+}
+
 void unmapping(const Plan& plan, const Table& table) {
   if (!table.wants("unmap")) {
     return;
@@ -403,6 +422,7 @@ int main(int argc, char** argv) {
     sequential(*plan, table);
     small_things(*plan, table, false);
     small_things(*plan, table, true);
+    for_readers(*plan, table);
   } catch (const std::exception& error) {
     fmt::print(stderr, "paged_bench: {}\n", error.what());
     return 1;

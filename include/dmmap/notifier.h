@@ -60,6 +60,10 @@ class Notifier {
   virtual Completion remove(NodeId parent, NodeId child, std::string name) = 0;
   /// Puts bytes into the page cache of `node`. Safe only where no client writes: the pages aren't marked dirty.
   virtual Completion store(NodeId node, std::uint64_t offset, std::vector<std::byte> data) = 0;
+  /// As store, sent from the calling thread, in no order with what is queued; returns when it's done. It waits for
+  /// faults under way at the pages; from a handler another thread serves meanwhile. At most Capabilities::max_write
+  /// bytes.
+  virtual Result<void> store_and_wait(NodeId node, std::uint64_t offset, std::span<const std::byte> data) = 0;
   /// Reads up to `size` bytes (at most Capabilities::max_write) of what is cached of `node`. The callback runs on a
   /// thread of the session.
   virtual void retrieve(NodeId node, std::uint64_t offset, std::uint32_t size, RetrieveCallback callback) = 0;

@@ -114,6 +114,7 @@ struct PagedCounters {
   std::uint64_t pages_pushed = 0;       ///< of those, surplus
   std::uint64_t writebacks = 0;         ///< handed to the source
   std::uint64_t writebacks_failed = 0;  ///< that the source refused
+  std::uint64_t writes_stored = 0;      ///< calls of write that went straight into the page cache
   std::uint64_t unmaps = 0;             ///< calls of unmap that succeeded
   std::uint64_t bytes_kept = 0;         ///< that the source has refused and hasn't taken since
 };
@@ -138,7 +139,8 @@ class PagedRegion final : public Region {
   /// What a client's load would return. Errors: ERANGE; what the source answered a fault with, as EIO.
   [[nodiscard]] Result<void> read(std::uint64_t offset, std::span<std::byte> to) const override;
   /// All mappings show the bytes when it returns, and the source has been asked to keep them (with
-  /// SessionOptions::writeback_cache: will be). Errors: ERANGE; what the source answered the writeback with: then the
+  /// SessionOptions::writeback_cache: will be). Cheapest where no client has the file open for writing, or with the
+  /// writeback cache: then no request is made. Errors: ERANGE; what the source answered the writeback with: then the
   /// bytes are visible all the same, and kept.
   [[nodiscard]] Result<void> write(std::uint64_t offset, std::span<const std::byte> from) override;
   [[nodiscard]] Result<void> discard(PageRange pages) override;

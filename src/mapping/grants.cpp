@@ -112,7 +112,7 @@ Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::attach_paged(Node
                                  "direct_io_allow_mmap: {}",
                                  capabilities.why_not(Feature::direct_io_allow_mmap)));
   }
-  const auto same = paged_.opened(node, file.handle, region.impl(), {file.own_io, file.may_store});
+  const auto same = paged_.opened(node, file.handle, region.impl(), {file.own_io, {file.may_write, file.may_store}});
   if (!same) {
     return tl::unexpected(same.error());
   }

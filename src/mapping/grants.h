@@ -23,6 +23,7 @@ namespace dmmap {
 struct MappedFilesystem::Asked {
   HandleId handle;
   bool own_io = false;
+  bool may_write = false;
   bool may_store = false;  // by a writable mapping
 };
 

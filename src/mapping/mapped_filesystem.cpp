@@ -89,6 +89,13 @@ void MappedFilesystem::open(const OpenRequest& request, Reply<Opened> reply) {
     reply.error(carried.error().code);
     return;
   }
+  if (carried->page_cache && (request.flags & O_ACCMODE) != O_RDONLY &&
+      !grants_->paged().may_be_written(request.node)) {
+    released(undo);
+    grants_->remove(file->handle);
+    reply.error(EAGAIN);
+    return;
+  }
   Opened opened;
   opened.handle = file->handle;
   opened.direct_io = !carried->page_cache || file->own_io;
@@ -105,7 +112,8 @@ Result<MappedFilesystem::CarriedOut> MappedFilesystem::carry_out(const OpenReque
   // Such a descriptor can't be mapped at all (mmap(2), EACCES): it matters only what write(2) means, and where the node
   // shows a region already, that's clear.
   const bool for_writing_only = opened_for_writing_only(request.flags);
-  const Asked asked{file.handle, file.own_io, (request.flags & O_ACCMODE) == O_RDWR};
+  const bool may_write = (request.flags & O_ACCMODE) != O_RDONLY;
+  const Asked asked{file.handle, file.own_io, may_write, (request.flags & O_ACCMODE) == O_RDWR};
   if (for_writing_only && (file.own_io || grants_->of_node(request.node))) {
     return grants_->add_without(request.node, asked, true);
   }
@@ -114,7 +122,7 @@ Result<MappedFilesystem::CarriedOut> MappedFilesystem::carry_out(const OpenReque
   question.node = request.node;
   question.handle = file.handle;
   question.read = !for_writing_only;
-  question.write = (request.flags & O_ACCMODE) != O_RDONLY;
+  question.write = may_write;
   question.node_region = grants_->of_node(request.node);
   const auto grant = map(question);
   if (!grant) {

@@ -73,6 +73,11 @@ void PageLedger::count_unmap() {
   ++counters_.unmaps;
 }
 
+void PageLedger::count_store() {
+  const MutexLock lock(lock_);
+  ++counters_.writes_stored;
+}
+
 void PageLedger::log_to(LogSink log) {
   const MutexLock lock(lock_);
   log_ = std::move(log);
@@ -448,6 +453,11 @@ void PageLedger::forget_surplus(const ByteRange& range) {
 bool PageLedger::has_surplus(const ByteRange& range) const {
   const MutexLock lock(lock_);
   return surplus_.overlaps(range);
+}
+
+bool PageLedger::is_asked(const ByteRange& range) const {
+  const MutexLock lock(lock_);
+  return std::any_of(faults_.begin(), faults_.end(), [&](const Fault& fault) { return fault.range.overlaps(range); });
 }
 
 std::vector<ThreadId> PageLedger::holders(const ByteRange& range, bool alone) const {

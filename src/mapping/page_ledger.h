@@ -50,6 +50,7 @@ class PageLedger : public std::enable_shared_from_this<PageLedger> {
   [[nodiscard]] PagedCounters counters() const DMMAP_EXCLUDES(lock_);
   [[nodiscard]] std::string describe() const DMMAP_EXCLUDES(lock_);
   void count_unmap() DMMAP_EXCLUDES(lock_);
+  void count_store() DMMAP_EXCLUDES(lock_);
   void log_to(LogSink log) DMMAP_EXCLUDES(lock_);
   /// Whom to tell, from now on, of whole pages that were supplied beyond what was wanted and wait to be fetched.
   void surplus_to(Surplus surplus) DMMAP_EXCLUDES(lock_);
@@ -71,6 +72,8 @@ class PageLedger : public std::enable_shared_from_this<PageLedger> {
   void forget_surplus(const ByteRange& range) DMMAP_EXCLUDES(lock_);
   [[nodiscard]] bool has_surplus(const ByteRange& range) const DMMAP_EXCLUDES(lock_);
 
+  /// Whether a fault of `range` is unanswered.
+  [[nodiscard]] bool is_asked(const ByteRange& range) const DMMAP_EXCLUDES(lock_);
   /// Which threads hold answers that a call needs: of faults and writes of `range` and, with `alone`, of everything
   /// for which the kernel may hold the inode's lock.
   [[nodiscard]] std::vector<ThreadId> holders(const ByteRange& range, bool alone) const DMMAP_EXCLUDES(lock_);

@@ -99,7 +99,14 @@ Result<bool> PagedRegion::Impl::through_node(const Need& need, const OnFile& on_
       return tl::unexpected(not_through("a change to the very file whose request is being answered").error());
     }
   }
-  const mapping::WaitGraph::Wait wait([ledger = ledger_, need] { return ledger->holders(need.range, need.alone); });
+  const mapping::WaitGraph::Wait wait([self = shared_from_this(), need] {
+    auto holders = self->ledger_->holders(need.range, need.alone);
+    if (need.quiet) {
+      const auto storing = self->gate_.holders();
+      holders.insert(holders.end(), storing.begin(), storing.end());
+    }
+    return holders;
+  });
   const session::WhileWaiting waiting;
   if (wait.endless() || !waiting.may_wait()) {
     return tl::unexpected(not_through("a call of this region").error());
@@ -156,12 +163,6 @@ Result<void> PagedRegion::Impl::read_source(std::uint64_t offset, std::span<std:
   return {};
 }
 
-Result<void> PagedRegion::Impl::write_source(std::uint64_t offset, std::span<const std::byte> from) {
-  return wait_for_source({offset, offset + from.size()}, [&](const mapping::PageLedger::Kept& told) {
-    ledger_->keep(offset, from, mapping::Origin::server, [told](int code, std::size_t /*taken*/) { told(code); });
-  });
-}
-
 Result<void> PagedRegion::Impl::read(std::uint64_t offset, std::span<std::byte> to) {
   if (auto good = check(offset, to.size()); !good || to.empty()) {
     return good;
@@ -187,53 +188,14 @@ Result<void> PagedRegion::Impl::read(std::uint64_t offset, std::span<std::byte> 
   return *done ? Result<void>() : read_source(offset, to);
 }
 
-Result<void> PagedRegion::Impl::write(std::uint64_t offset, std::span<const std::byte> from) {
-  if (auto good = check(offset, from.size()); !good || from.empty()) {
-    return good;
-  }
-  const auto write_node = [&](int fd, mapping::OwnFiles& /*files*/, NodeId /*node*/) -> Result<void> {
-    const mapping::ThreadId self = mapping::this_thread();
-    Result<void> outcome;
-    const mapping::PageLedger::OwnWrite written(*ledger_, offset, from);
-    {
-      const MutexLock lock(lock_);
-      own_writes_[self] = 0;
-    }
-    for (std::size_t at = 0; at < from.size() && outcome;) {
-      const ssize_t put = ::pwrite(fd, from.data() + at, from.size() - at, static_cast<off_t>(offset + at));
-      if (put < 0 && errno != EINTR) {
-        outcome = fail_errno(errno, fmt::format("writing region {}", options_.id.value));
-      }
-      at += put > 0 ? static_cast<std::size_t>(put) : 0;
-    }
-    const MutexLock lock(lock_);
-    const int code = std::exchange(own_writes_[self], 0);
-    own_writes_.erase(self);
-    return outcome && code != 0 ? fail_errno(code, "the page source refused what was written; it's visible and kept")
-                                : outcome;
-  };
-  while (true) {
-    const auto done = through_node({{offset, offset + from.size()}, true}, write_node);
-    if (!done) {
-      return tl::unexpected(done.error());
-    }
-    if (*done) {
-      return {};
-    }
-    // A node that came meanwhile may have been filled with what was there before.
-    auto outcome = write_source(offset, from);
-    if (!has_node()) {
-      return outcome;
-    }
-  }
-}
-
 Result<void> PagedRegion::Impl::discard(PageRange pages) {
   const auto range = bytes_of(pages);
   if (!range || range->empty()) {
     return range ? Result<void>() : tl::unexpected(range.error());
   }
-  const auto done = through_node({*range, true}, [&](int fd, auto& /*files*/, NodeId /*node*/) -> Result<void> {
+  mapping::StoreGate::Shut shut(gate_);
+  const auto done = through_node({*range, true, true}, [&](int fd, auto& /*files*/, NodeId /*node*/) -> Result<void> {
+    shut.wait();
     // The kernel writes back, tells us (FALLOCATE), and drops the pages (fs/fuse/file.c, fuse_file_fallocate). What the
     // source refuses of that is to go anyway, and an error of before isn't this call's: either is told once.
     int failed = 0;
@@ -265,8 +227,10 @@ Result<void> PagedRegion::Impl::resize(std::uint64_t size) {
     return fail(EINVAL, fmt::format("a region's size must be at most 2^62 bytes, not {}", size));
   }
   const std::uint64_t least = std::min(size, ledger_->size());
+  mapping::StoreGate::Shut shut(gate_);
   const auto done =
-      through_node({{least, kLargest}, true}, [&](int fd, auto& /*files*/, NodeId /*node*/) -> Result<void> {
+      through_node({{least, kLargest}, true, true}, [&](int fd, auto& /*files*/, NodeId /*node*/) -> Result<void> {
+        shut.wait();
         if (retried([&] { return ::ftruncate(fd, static_cast<off_t>(size)); }) != 0) {
           return fail_errno(errno, fmt::format("resizing region {} to {} bytes", options_.id.value, size));
         }
@@ -324,6 +288,10 @@ void PagedRegion::Impl::on_idle(std::function<void()> callback) {
 }
 
 Result<void> PagedRegion::Impl::bind(std::shared_ptr<mapping::OwnFiles> files, NodeId node) {
+  bool writes_back = true;
+  if (const mapping::OwnFiles::Use connection(*files); connection) {
+    writes_back = connection->capabilities().has(Feature::writeback_cache);
+  }
   const MutexLock lock(lock_);
   if (revoked_) {
     return fail(ESTALE, fmt::format("region {} has been revoked", options_.id.value));
@@ -344,6 +312,7 @@ Result<void> PagedRegion::Impl::bind(std::shared_ptr<mapping::OwnFiles> files, N
   }
   files_ = std::move(files);
   node_ = node;
+  writes_back_ = writes_back;
   return {};
 }
 
@@ -358,10 +327,22 @@ void PagedRegion::Impl::unbind() {
   ledger_->forget_surplus({0, kLargest});
 }
 
-void PagedRegion::Impl::begin_open(bool may_store) {
+void PagedRegion::Impl::begin_open(ClientOpen open) {
+  if (open.may_write) {
+    gate_.shut();
+  }
   const MutexLock lock(lock_);
   ++opens_;
-  may_store_ += may_store ? 1 : 0;
+  may_store_ += open.may_store ? 1 : 0;
+}
+
+bool PagedRegion::Impl::wait_for_stores() {
+  const session::WhileWaiting waiting;
+  if (!waiting.may_wait()) {
+    return false;
+  }
+  gate_.wait_until_quiet();
+  return true;
 }
 
 bool PagedRegion::Impl::may_be_stored_into() const {
@@ -369,12 +350,15 @@ bool PagedRegion::Impl::may_be_stored_into() const {
   return may_store_ > 0;
 }
 
-void PagedRegion::Impl::end_open(bool may_store) {
+void PagedRegion::Impl::end_open(ClientOpen open) {
   std::function<void()> callback;
   std::shared_ptr<OwnFile> file;
+  if (open.may_write) {
+    gate_.open();
+  }
   {
     const MutexLock lock(lock_);
-    may_store_ -= may_store ? 1 : 0;
+    may_store_ -= open.may_store ? 1 : 0;
     if (--opens_ > 0) {
       return;
     }
@@ -384,14 +368,6 @@ void PagedRegion::Impl::end_open(bool may_store) {
   file.reset();
   if (callback) {
     callback();
-  }
-}
-
-void PagedRegion::Impl::own_write_done(mapping::ThreadId thread, int code) {
-  const MutexLock lock(lock_);
-  const auto waiting = own_writes_.find(thread);
-  if (waiting != own_writes_.end() && code != 0) {
-    waiting->second = code;
   }
 }
 

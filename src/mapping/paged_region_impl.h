@@ -14,6 +14,7 @@
 
 #include "mapping/own_files.h"
 #include "mapping/page_ledger.h"
+#include "mapping/store_gate.h"
 #include "session/work_queue.h"
 #include "transport/unique_fd.h"
 
@@ -50,9 +51,14 @@ class PagedRegion::Impl : public std::enable_shared_from_this<PagedRegion::Impl>
   Result<void> bind(std::shared_ptr<mapping::OwnFiles> files, NodeId node) DMMAP_EXCLUDES(lock_);
   /// The kernel doesn't know the node any more.
   void unbind() DMMAP_EXCLUDES(lock_);
-  /// `may_store`: the client may map it writable.
-  void begin_open(bool may_store) DMMAP_EXCLUDES(lock_);
-  void end_open(bool may_store) DMMAP_EXCLUDES(lock_);
+  struct ClientOpen {
+    bool may_write = false;
+    bool may_store = false;  ///< by a writable mapping
+  };
+  void begin_open(ClientOpen open) DMMAP_EXCLUDES(lock_);
+  void end_open(ClientOpen open) DMMAP_EXCLUDES(lock_);
+  /// To be called before a client that may write gets its file. False when too many threads wait already.
+  [[nodiscard]] bool wait_for_stores();
   [[nodiscard]] bool may_be_stored_into() const DMMAP_EXCLUDES(lock_);
   [[nodiscard]] bool revoked() const DMMAP_EXCLUDES(lock_);
   /// What a write of the server's own, made by `thread`, came to at the source.
@@ -71,6 +77,7 @@ class PagedRegion::Impl : public std::enable_shared_from_this<PagedRegion::Impl>
   struct Need {
     mapping::ByteRange range;
     bool alone = false;  // needs the inode's lock for itself
+    bool quiet = false;  // waits for the gate
   };
   using OnFile = std::function<Result<void>(int fd, mapping::OwnFiles& files, NodeId node)>;
   /// Calls `on_file` where the region has a node. False when it hasn't.
@@ -85,6 +92,9 @@ class PagedRegion::Impl : public std::enable_shared_from_this<PagedRegion::Impl>
                                const std::function<void(mapping::PageLedger::Kept)>& ask);
   Result<void> read_source(std::uint64_t offset, std::span<std::byte> to);
   Result<void> write_source(std::uint64_t offset, std::span<const std::byte> from);
+  Result<void> write_file(std::uint64_t offset, std::span<const std::byte> from, int fd) DMMAP_EXCLUDES(lock_);
+  /// False where it can't be done safely.
+  Result<bool> store(std::uint64_t offset, std::span<const std::byte> from) DMMAP_EXCLUDES(lock_);
   Result<void> unmap_node(const mapping::ByteRange& range, int fd, mapping::OwnFiles& files, NodeId node);
   using OnPage = std::function<bool(const mapping::ByteRange& page)>;
   /// Calls `on_page` with each page of `range` that is cached, until it returns false.
@@ -97,12 +107,14 @@ class PagedRegion::Impl : public std::enable_shared_from_this<PagedRegion::Impl>
   // Held while pages that were supplied are being fetched, so that unmap either finds them in the page cache or has
   // them forgotten: they never come in behind its back. Fetching waits for nobody.
   Mutex push_lock_;
+  mapping::StoreGate gate_;  // shut while a client has the file open for writing
   mutable Mutex lock_;
   std::shared_ptr<mapping::OwnFiles> files_ DMMAP_GUARDED_BY(lock_);  // null: no node
   NodeId node_ DMMAP_GUARDED_BY(lock_);
   std::shared_ptr<OwnFile> file_ DMMAP_GUARDED_BY(lock_);  // kept while clients have the node open
   unsigned opens_ DMMAP_GUARDED_BY(lock_) = 0;
   unsigned may_store_ DMMAP_GUARDED_BY(lock_) = 0;
+  bool writes_back_ DMMAP_GUARDED_BY(lock_) = true;  // by the mount's writeback cache
   bool revoked_ DMMAP_GUARDED_BY(lock_) = false;
   std::function<void()> on_idle_ DMMAP_GUARDED_BY(lock_);
   std::unordered_map<mapping::ThreadId, int> own_writes_ DMMAP_GUARDED_BY(lock_);

@@ -45,7 +45,7 @@ Result<bool> PagedRequests::opened(NodeId node, HandleId handle, const std::shar
     before = std::exchange(regions_[node], region);
     opens_[handle] = open;
   }
-  region->begin_open(open.may_store);
+  region->begin_open(open.client);
   if (before && before != region) {
     before->unbind();
   }
@@ -60,8 +60,13 @@ void PagedRequests::released(NodeId node, HandleId handle) {
     opens_.erase(handle);
   }
   if (const Region region = of(node)) {
-    region->end_open(open.may_store);
+    region->end_open(open.client);
   }
+}
+
+bool PagedRequests::may_be_written(NodeId node) {
+  const Region region = of(node);
+  return !region || region->wait_for_stores();
 }
 
 void PagedRequests::forgotten(NodeId node) {

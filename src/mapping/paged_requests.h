@@ -30,11 +30,13 @@ class PagedRequests final : public session::Interceptor {
   /// whether the node showed the same region before, so that what is cached of it is good.
   struct Open {
     bool own_io = false;
-    bool may_store = false;  ///< by a writable mapping
+    PagedRegion::Impl::ClientOpen client;
   };
   Result<bool> opened(NodeId node, HandleId handle, const std::shared_ptr<PagedRegion::Impl>& region, Open open)
       DMMAP_EXCLUDES(lock_);
   void released(NodeId node, HandleId handle) DMMAP_EXCLUDES(lock_);
+  /// Waits until an opened file may be written by its client. False when too many threads wait already.
+  [[nodiscard]] bool may_be_written(NodeId node) DMMAP_EXCLUDES(lock_);
   [[nodiscard]] bool shows(NodeId node) const DMMAP_EXCLUDES(lock_) { return of(node) != nullptr; }
 
   bool take(const LookupRequest& request, Reply<Entry>& reply) override;

@@ -38,6 +38,7 @@ class ConnectionImpl final : public Connection, public Notifier {
   Completion inval_entry(NodeId parent, std::string name, bool expire_only) override;
   Completion remove(NodeId parent, NodeId child, std::string name) override;
   Completion store(NodeId node, std::uint64_t offset, std::vector<std::byte> data) override;
+  Result<void> store_and_wait(NodeId node, std::uint64_t offset, std::span<const std::byte> data) override;
   void retrieve(NodeId node, std::uint64_t offset, std::uint32_t size, RetrieveCallback callback) override
       DMMAP_EXCLUDES(lock_);
   Completion resend() override;
@@ -50,6 +51,8 @@ class ConnectionImpl final : public Connection, public Notifier {
   Completion queue(NodeId key, std::string what, Make make);
   Completion queue_if(Feature feature, NodeId key, std::string what, Make make);
   Result<void> send(const protocol::Notification& notification, const std::string& what);
+  /// Sends it from the calling thread, which may serve requests.
+  Result<void> send_and_wait(const std::string& what, const Make& make);
   [[nodiscard]] static Completion done(Result<void> outcome);
 
   Core& core_;

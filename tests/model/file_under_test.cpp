@@ -14,24 +14,10 @@ namespace dmmap::testing {
 
 namespace {
 
-constexpr std::array kNames{"load",
-                            "store",
-                            "pread",
-                            "pwrite",
-                            "msync",
-                            "fsync",
-                            "truncate",
-                            "evict",
-                            "server_read",
-                            "server_write",
-                            "server_unmap",
-                            "server_discard",
-                            "server_resize",
-                            "together",
-                            "delay_faults",
-                            "supply_more",
-                            "delay_writebacks",
-                            "fail_writebacks"};
+constexpr std::array kNames{
+    "load",     "store",        "pread",       "pwrite",           "msync",          "fsync",          "truncate",
+    "evict",    "leave",        "server_read", "server_write",     "server_unmap",   "server_discard", "server_resize",
+    "together", "delay_faults", "supply_more", "delay_writebacks", "fail_writebacks"};
 static_assert(kNames.size() == kVerbs);
 
 std::span<std::byte> bytes_of(std::string& text) {
@@ -67,16 +53,24 @@ FileUnderTest::FileUnderTest(bool writeback_cache) : source_(std::make_shared<Mo
   for (std::uint32_t i = 0; i < kClients; ++i) {
     clients_.push_back(std::make_unique<RemoteClient>(*mount_ / "f", kMost));
   }
+  reader_ = std::make_unique<RemoteClient>(*mount_ / "f", kMost, O_RDONLY);
+}
+
+RemoteClient& FileUnderTest::client(std::uint32_t number) {
+  if (std::exchange(away_.at(number), false) && !clients_[number]->come_back().ok()) {
+    throw std::runtime_error("come_back");
+  }
+  return *clients_[number];
 }
 
 void FileUnderTest::reset() {
   source_->good_mood();
-  if (!clients_[0]->truncate(0).ok()) {
+  if (!client(0).truncate(0).ok()) {
     throw std::runtime_error("truncate");
   }
   // Errors of the former case aren't this one's.
-  for (const auto& each : clients_) {
-    static_cast<void>(each->fsync());
+  for (std::uint32_t i = 0; i < kClients; ++i) {
+    static_cast<void>(client(i).fsync());
   }
   source_->clear();
   model_.clear();
@@ -138,9 +132,24 @@ std::string FileUnderTest::carry_out(const Operation& operation) {
       return change(operation);
     case Verb::together:
       return together(operation);
+    case Verb::leave:
+      return leave(operation);
     default:
       return serve(operation);
   }
+}
+
+// What is refused on the way is told to close(2), and kept.
+std::string FileUnderTest::leave(const Operation& operation) {
+  for (std::uint32_t i = 0; i < kClients; ++i) {
+    if (!std::exchange(away_.at(i), true)) {
+      static_cast<void>(clients_[i]->leave());
+    }
+  }
+  const std::size_t inside = clipped(operation, model_.size());
+  return inside == 0
+             ? ""
+             : check_bytes("a load by a reader", reader_->load(operation.offset, inside), operation.offset, inside);
 }
 
 std::string FileUnderTest::access(const Operation& operation) {
@@ -230,9 +239,13 @@ std::string FileUnderTest::serve(const Operation& operation) {
       return inside == 0 ? "" : check_server_read(operation.offset, inside);
     case Verb::server_write: {
       const std::string bytes(inside, operation.fill);
-      const auto done = region_->write(operation.offset > size ? size : operation.offset, bytes_of(bytes));
-      put(std::min<std::size_t>(operation.offset, size), bytes);
-      return done || source_->refuses.load() ? "" : "server's write: " + done.error().message;
+      const std::uint64_t offset = std::min<std::uint64_t>(operation.offset, size);
+      const auto done = region_->write(offset, bytes_of(bytes));
+      put(offset, bytes);
+      if (!done && !source_->refuses.load()) {
+        return "server's write: " + done.error().message;
+      }
+      return inside == 0 ? "" : check_bytes("a reader's load", reader_->load(offset, inside), offset, inside);
     }
     case Verb::server_unmap: {
       const auto done = region_->unmap(pages);
@@ -282,7 +295,7 @@ std::string FileUnderTest::together(const Operation& operation) {
     return {};
   }
   for (std::uint32_t i = 0; i < kClients; ++i) {
-    clients_[i]->begin_store(operation.offset + i * share, std::string(share, filling(operation.fill, i)));
+    client(i).begin_store(operation.offset + i * share, std::string(share, filling(operation.fill, i)));
   }
   std::thread unmapping([&] {
     if (operation.on) {
@@ -311,10 +324,10 @@ std::string FileUnderTest::settle() {
   // An fsync may still tell of an error that was; and one that does returns without having waited for the writebacks
   // that are under way before Linux 6.16 (fs/fuse/file.c, fuse_fsync), which may fail yet.
   constexpr int kTries = 5;
-  for (const auto& each : clients_) {
-    Outcome outcome = each->fsync();
+  for (std::uint32_t i = 0; i < kClients; ++i) {
+    Outcome outcome = client(i).fsync();
     for (int tries = 1; tries < kTries && !outcome.ok(); ++tries) {
-      outcome = each->fsync();
+      outcome = client(i).fsync();
     }
     if (!outcome.ok()) {
       return fmt::format("fsync fails for ever: {}", outcome.error);

@@ -6,6 +6,7 @@
 
 #include <dmmap/device.h>
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -40,7 +41,10 @@ class FileUnderTest {
 
  private:
   using Outcome = RemoteClient::Outcome;
-  [[nodiscard]] RemoteClient& client(const Operation& operation) { return *clients_[operation.client % kClients]; }
+  /// Who may write, come back if it had left.
+  [[nodiscard]] RemoteClient& client(std::uint32_t number);
+  [[nodiscard]] RemoteClient& client(const Operation& operation) { return client(operation.client % kClients); }
+  std::string leave(const Operation& operation);
   /// The operation's bytes clipped to `limit`.
   [[nodiscard]] static std::size_t clipped(const Operation& operation, std::size_t limit);
   std::string check_bytes(const char* who, const Outcome& outcome, std::uint64_t offset, std::size_t size) const;
@@ -58,6 +62,8 @@ class FileUnderTest {
   DeviceFilesystem files_;
   std::unique_ptr<Mounted> mount_;
   std::deque<std::unique_ptr<RemoteClient>> clients_;
+  std::array<bool, kClients> away_{};
+  std::unique_ptr<RemoteClient> reader_;
   std::string model_;
 };
 

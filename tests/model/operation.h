@@ -15,6 +15,7 @@ enum class Verb : std::uint8_t {
   fsync,
   truncate,
   evict,  ///< the client forgets its pages, and the kernel drops what is clean
+  leave,  ///< all who may write unmap and close; each comes back when it's its turn
   server_read,
   server_write,
   server_unmap,
@@ -26,7 +27,7 @@ enum class Verb : std::uint8_t {
   delay_writebacks,
   fail_writebacks,
 };
-inline constexpr int kVerbs = 18;
+inline constexpr int kVerbs = 19;
 
 struct Operation {
   Verb verb = Verb::load;

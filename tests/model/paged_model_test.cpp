@@ -75,6 +75,7 @@ void check(bool writeback_cache) {
   EXPECT_GT(counters.writebacks_failed, 0U) << "the run was to have failures";
   EXPECT_GT(counters.pages_pushed, 0U);
   EXPECT_GT(counters.unmaps, 0U);
+  EXPECT_EQ(counters.writes_stored > 0, !writeback_cache);
 }
 
 TEST(PagedModelTest, AFileIsWhatAPlainStringIs) {

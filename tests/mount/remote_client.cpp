@@ -15,6 +15,7 @@
 #include <csignal>
 #include <cstring>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace dmmap::testing {
@@ -46,15 +47,10 @@ bool copy_guarded(volatile unsigned char* to, const volatile unsigned char* from
 
 class RemoteClient::Child {
  public:
-  Child(int socket, const std::filesystem::path& path, std::size_t size, int flags, std::uint64_t map_from)
-      : socket_(socket), size_(size) {
-    fd_ = ::open(path.c_str(), flags | O_CLOEXEC);  // NOLINT(*-vararg)
+  Child(int socket, std::filesystem::path path, std::size_t size, int flags, std::uint64_t map_from)
+      : socket_(socket), path_(std::move(path)), size_(size), flags_(flags), map_from_(map_from) {
+    open();
     const Answer opened{fd_ < 0 ? errno : 0, 0, fd_};
-    if (fd_ >= 0 && size > 0) {
-      const int protection = (flags & O_ACCMODE) == O_RDONLY ? PROT_READ : PROT_READ | PROT_WRITE;
-      void* const base = ::mmap(nullptr, size, protection, MAP_SHARED, fd_, static_cast<off_t>(map_from));
-      base_ = base == MAP_FAILED ? nullptr : static_cast<unsigned char*>(base);  // NOLINT
-    }
     ::send(socket_, &opened, sizeof opened, MSG_NOSIGNAL);
   }
 
@@ -83,6 +79,14 @@ class RemoteClient::Child {
   }
 
  private:
+  void open() {
+    fd_ = ::open(path_.c_str(), flags_ | O_CLOEXEC);  // NOLINT(*-vararg)
+    if (fd_ >= 0 && size_ > 0) {
+      const int protection = (flags_ & O_ACCMODE) == O_RDONLY ? PROT_READ : PROT_READ | PROT_WRITE;
+      void* const base = ::mmap(nullptr, size_, protection, MAP_SHARED, fd_, static_cast<off_t>(map_from_));
+      base_ = base == MAP_FAILED ? nullptr : static_cast<unsigned char*>(base);  // NOLINT
+    }
+  }
   std::int64_t touch(volatile unsigned char* to, const volatile unsigned char* from, std::size_t size) {
     if (base_ == nullptr) {
       error_ = ENODEV;
@@ -124,6 +128,11 @@ class RemoteClient::Child {
       }
       case Verb::close:
         return called(::close(fd_));
+      case Verb::leave:
+        return called(base_ != nullptr && ::munmap(std::exchange(base_, nullptr), size_) != 0 ? -1 : ::close(fd_));
+      case Verb::come_back:
+        open();
+        return called(fd_);
       case Verb::evict:
         return called(-::posix_fadvise(fd_, 0, 0, POSIX_FADV_DONTNEED));
     }
@@ -131,7 +140,10 @@ class RemoteClient::Child {
   }
 
   int socket_;
-  std::size_t size_;
+  const std::filesystem::path path_;
+  const std::size_t size_;
+  const int flags_;
+  const std::uint64_t map_from_;
   int fd_ = -1;
   int error_ = 0;
   unsigned char* base_ = nullptr;

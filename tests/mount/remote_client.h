@@ -53,6 +53,9 @@ class RemoteClient {
   Outcome file_size() { return ask(Verb::file_size); }
   /// Closes the file; the mapping stays.
   Outcome close() { return ask(Verb::close); }
+  /// Unmaps and closes, and opens and maps again as at the beginning.
+  Outcome leave() { return ask(Verb::leave); }
+  Outcome come_back() { return ask(Verb::come_back); }
   /// Has the kernel drop what is clean of the file's pages (posix_fadvise(2), POSIX_FADV_DONTNEED).
   Outcome evict() { return ask(Verb::evict); }
 
@@ -82,6 +85,8 @@ class RemoteClient {
     truncate,
     file_size,
     close,
+    leave,
+    come_back,
     evict
   };
   struct Command {
