@@ -24,7 +24,7 @@ class Completion {
  public:
   /// Waits for the outcome. Errors: what the kernel answered (ENOENT: it doesn't know that inode or name);
   /// ENOSYS: this kernel hasn't this notification; ENOTCONN: the mount is gone; EDEADLK: called from a thread that
-  /// serves requests, on which the outcome may depend.
+  /// serves requests, on which the outcome may depend, or that holds an answer which a region's call needs.
   [[nodiscard]] Result<void> wait() const;
   /// The outcome, if it's there already.
   [[nodiscard]] bool ready() const;

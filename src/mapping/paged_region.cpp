@@ -78,12 +78,19 @@ PagedCounters PagedRegion::counters() const {
 namespace {
 
 template <class Call>
-Completion call_later(const std::shared_ptr<PagedRegion::Impl>& region, Call call) {
-  auto state = std::make_shared<Completion::State>();
+Completion call_later(const std::shared_ptr<PagedRegion::Impl>& region, const PagedRegion::Impl::Need& need,
+                      Call call) {
   // Those of one region one after the other.
   const NodeId key{reinterpret_cast<std::uintptr_t>(region.get())};  // NOLINT(*-reinterpret-cast)
-  PagedRegion::Impl::later().post(key, [region, state, call = std::move(call)](bool go_ahead) {
-    state->set(go_ahead ? call(*region) : fail(ECANCELED, "the program ends"));
+  const auto number = region->queued(need);
+  auto state = std::make_shared<Completion::State>([region, number]() -> std::shared_ptr<void> {
+    auto wait = std::make_shared<mapping::WaitGraph::Wait>([region, number] { return region->holders_of(number); });
+    return wait->endless() ? nullptr : wait;
+  });
+  PagedRegion::Impl::later().post(key, [region, state, number, call = std::move(call)](bool go_ahead) {
+    auto outcome = go_ahead ? call(*region) : fail(ECANCELED, "the program ends");
+    region->dequeued(number);
+    state->set(std::move(outcome));
   });
   return Completion(std::move(state));
 }
@@ -91,16 +98,18 @@ Completion call_later(const std::shared_ptr<PagedRegion::Impl>& region, Call cal
 }  // namespace
 
 Completion PagedRegion::write_later(std::uint64_t offset, std::vector<std::byte> from) {
-  return call_later(impl_, [offset, from = std::move(from)](Impl& region) { return region.write(offset, from); });
+  const Impl::Need need{{offset, offset + from.size()}, true, true};
+  return call_later(impl_, need, [offset, from = std::move(from)](Impl& region) { return region.write(offset, from); });
 }
 Completion PagedRegion::discard_later(PageRange pages) {
-  return call_later(impl_, [pages](Impl& region) { return region.discard(pages); });
+  return call_later(impl_, Impl::need_of(pages), [pages](Impl& region) { return region.discard(pages); });
 }
 Completion PagedRegion::unmap_later(PageRange pages) {
-  return call_later(impl_, [pages](Impl& region) { return region.unmap(pages); });
+  return call_later(impl_, Impl::need_of(pages), [pages](Impl& region) { return region.unmap(pages); });
 }
 Completion PagedRegion::resize_later(std::uint64_t size) {
-  return call_later(impl_, [size](Impl& region) { return region.resize(size); });
+  const Impl::Need need{{std::min(size, this->size()), Impl::kLargest}, true, true};
+  return call_later(impl_, need, [size](Impl& region) { return region.resize(size); });
 }
 
 }  // namespace dmmap

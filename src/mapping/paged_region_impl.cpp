@@ -80,6 +80,48 @@ bool PagedRegion::Impl::has_node() const {
   return files_ && !revoked_;
 }
 
+std::vector<mapping::ThreadId> PagedRegion::Impl::holders_of(const Need& need) const {
+  auto holders = ledger_->holders(need.range, need.alone);
+  if (need.quiet) {
+    const auto storing = gate_.holders();
+    holders.insert(holders.end(), storing.begin(), storing.end());
+  }
+  return holders;
+}
+
+PagedRegion::Impl::Need PagedRegion::Impl::need_of(PageRange pages) {
+  const std::uint64_t most = kLargest / page_size();
+  const std::uint64_t first = std::min(pages.first, most);
+  return {{first * page_size(), (first + std::min(pages.count, most - first)) * page_size()}, true, true};
+}
+
+std::uint64_t PagedRegion::Impl::queued(const Need& need) {
+  const MutexLock lock(lock_);
+  queue_.emplace(next_queued_, need);
+  return next_queued_++;
+}
+
+void PagedRegion::Impl::dequeued(std::uint64_t number) {
+  const MutexLock lock(lock_);
+  queue_.erase(number);
+}
+
+std::vector<mapping::ThreadId> PagedRegion::Impl::holders_of(std::uint64_t number) const {
+  std::vector<Need> needs;
+  {
+    const MutexLock lock(lock_);
+    for (auto each = queue_.begin(); each != queue_.end() && each->first <= number; ++each) {
+      needs.push_back(each->second);
+    }
+  }
+  std::vector<mapping::ThreadId> holders;
+  for (const Need& need : needs) {
+    const auto more = holders_of(need);
+    holders.insert(holders.end(), more.begin(), more.end());
+  }
+  return holders;
+}
+
 Result<bool> PagedRegion::Impl::through_node(const Need& need, const OnFile& on_file) {
   std::shared_ptr<mapping::OwnFiles> files;
   std::shared_ptr<OwnFile> file;
@@ -99,14 +141,7 @@ Result<bool> PagedRegion::Impl::through_node(const Need& need, const OnFile& on_
       return tl::unexpected(not_through("a change to the very file whose request is being answered").error());
     }
   }
-  const mapping::WaitGraph::Wait wait([self = shared_from_this(), need] {
-    auto holders = self->ledger_->holders(need.range, need.alone);
-    if (need.quiet) {
-      const auto storing = self->gate_.holders();
-      holders.insert(holders.end(), storing.begin(), storing.end());
-    }
-    return holders;
-  });
+  const mapping::WaitGraph::Wait wait([self = shared_from_this(), need] { return self->holders_of(need); });
   const session::WhileWaiting waiting;
   if (wait.endless() || !waiting.may_wait()) {
     return tl::unexpected(not_through("a call of this region").error());

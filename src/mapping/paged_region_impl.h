@@ -9,6 +9,7 @@
 #include <dmmap/thread_safety.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <unordered_map>
 
@@ -46,6 +47,21 @@ class PagedRegion::Impl : public std::enable_shared_from_this<PagedRegion::Impl>
   void on_idle(std::function<void()> callback) DMMAP_EXCLUDES(lock_);
   [[nodiscard]] Result<mapping::ByteRange> bytes_of(PageRange pages) const;
 
+  // For the *_later calls.
+  /// What a call waits for.
+  struct Need {
+    mapping::ByteRange range;
+    bool alone = false;  // needs the inode's lock for itself
+    bool quiet = false;  // waits for the gate
+  };
+  /// Of a call that changes `pages`, which may lie anywhere.
+  [[nodiscard]] static Need need_of(PageRange pages);
+  /// A call is put in the queue, and is done. Returns its number.
+  std::uint64_t queued(const Need& need) DMMAP_EXCLUDES(lock_);
+  void dequeued(std::uint64_t number) DMMAP_EXCLUDES(lock_);
+  /// Which threads hold what it, or a call before it in the queue, waits for.
+  [[nodiscard]] std::vector<mapping::ThreadId> holders_of(std::uint64_t number) const DMMAP_EXCLUDES(lock_);
+
   // For the grants and the requests.
   /// The region is `node`'s from now on. Errors: EBUSY when it's another's; ESTALE when it has been revoked.
   Result<void> bind(std::shared_ptr<mapping::OwnFiles> files, NodeId node) DMMAP_EXCLUDES(lock_);
@@ -74,11 +90,7 @@ class PagedRegion::Impl : public std::enable_shared_from_this<PagedRegion::Impl>
     ~OwnFile();
     UniqueFd fd;
   };
-  struct Need {
-    mapping::ByteRange range;
-    bool alone = false;  // needs the inode's lock for itself
-    bool quiet = false;  // waits for the gate
-  };
+  [[nodiscard]] std::vector<mapping::ThreadId> holders_of(const Need& need) const;
   using OnFile = std::function<Result<void>(int fd, mapping::OwnFiles& files, NodeId node)>;
   /// Calls `on_file` where the region has a node. False when it hasn't.
   Result<bool> through_node(const Need& need, const OnFile& on_file) DMMAP_EXCLUDES(lock_);
@@ -117,6 +129,8 @@ class PagedRegion::Impl : public std::enable_shared_from_this<PagedRegion::Impl>
   bool writes_back_ DMMAP_GUARDED_BY(lock_) = true;  // by the mount's writeback cache
   bool revoked_ DMMAP_GUARDED_BY(lock_) = false;
   std::function<void()> on_idle_ DMMAP_GUARDED_BY(lock_);
+  std::map<std::uint64_t, Need> queue_ DMMAP_GUARDED_BY(lock_);
+  std::uint64_t next_queued_ DMMAP_GUARDED_BY(lock_) = 1;
   std::unordered_map<mapping::ThreadId, int> own_writes_ DMMAP_GUARDED_BY(lock_);
   std::unordered_map<mapping::ThreadId, std::function<void()>> when_locked_ DMMAP_GUARDED_BY(lock_);
 };

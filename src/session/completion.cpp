@@ -26,8 +26,16 @@ bool Completion::State::ready() {
 }
 
 Result<void> Completion::wait() const {
-  if (!state_->ready() && session::is_serving_thread()) {
+  if (state_->ready()) {
+    return state_->wait();
+  }
+  if (session::is_serving_thread()) {
     return fail(EDEADLK, "a thread that serves requests can't wait for an outcome that may need it");
+  }
+  const auto& guard = state_->guard();
+  const std::shared_ptr<void> scope = guard ? guard() : nullptr;
+  if (guard && !scope) {
+    return fail(EDEADLK, "this thread holds an answer that the outcome needs: give it first");
   }
   return state_->wait();
 }

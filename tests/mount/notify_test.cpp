@@ -275,6 +275,34 @@ TEST_F(NotifyTest, AfterTheEndTheyFail) {
   EXPECT_EQ(connection.outstanding_lookups(), 0U);
 }
 
+TEST_F(NotifyTest, RetrievesUnderWayAtTheEndAreAnsweredOnce) {
+  {
+    RemoteClient map(*mount_ / "f", kSize);
+    map.store(0, 'x');
+  }
+  constexpr int kRetrieves = 500;
+  std::atomic<int> brought{0};
+  std::atomic<int> failed{0};
+  Notifier& server = notifier();
+  for (int i = 0; i < kRetrieves; ++i) {
+    server.retrieve(kFile, 0, 4096, [&](const auto& result) {
+      if (result) {
+        ++brought;
+      } else {
+        EXPECT_TRUE(result.error().code == ENOTCONN || result.error().code == ENOENT) << result.error().message;
+        ++failed;
+      }
+    });
+    if (i == kRetrieves / 2) {
+      fd_.reset();
+      mount_->session().stop();
+    }
+  }
+  ASSERT_TRUE(mount_->session().wait());
+  EXPECT_EQ(brought.load() + failed.load(), kRetrieves);
+  EXPECT_GT(failed.load(), 0);
+}
+
 // The server of the test below: its writeback is never answered, so its INVAL_INODE hangs in the kernel.
 [[noreturn]] void serve_and_hang(const std::filesystem::path& path, int ready, int go) {
   CachedFile file;

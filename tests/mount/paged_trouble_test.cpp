@@ -228,8 +228,15 @@ TEST_F(PagedTest, AThreadThatHoldsTheAnswerCannotWaitForIt) {
   FaultReply reply(std::move(*held));  // this thread has it now
   EXPECT_EQ(write(0, "x").error().code, EDEADLK);
   EXPECT_TRUE(write(kPage, "elsewhere"));
+  EXPECT_TRUE(region_->write_later(kPage, {std::byte{'E'}}).wait());
+  const Completion later = region_->write_later(1, {std::byte{'L'}});
+  EXPECT_EQ(later.wait().error().code, EDEADLK);
+  EXPECT_EQ(region_->unmap_later({9, 1}).wait().error().code, EDEADLK) << "it comes after the other";
   source_->supply({0, 1}, reply);
+  EXPECT_TRUE(later.wait());
   EXPECT_TRUE(reader.finish(kPatience).value().ok());
+  EXPECT_EQ(reader.load(1, 1).bytes, "L");
+  EXPECT_EQ(reader.load(kPage, 2).bytes, "El");
 }
 
 TEST_F(PagedTest, AStoreOfAClientThatIsKilledIsKept) {
