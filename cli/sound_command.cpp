@@ -97,7 +97,7 @@ struct Checked {
 
 Result<Checked> check(const Settings& settings, std::ostream& err) {
   Checked checked;
-  const auto rate = number_or_auto("--rate", settings.rate, sound::kLowestRate, 192'000);
+  const auto rate = number_or_auto("--rate", settings.rate, sound::kLowestRate, sound::kHighestRate);
   const auto channels = number_or_auto("--channels", settings.channels, 1, sound::kMostChannels);
   if (!rate || !channels) {
     return tl::unexpected(!rate ? rate.error() : channels.error());
@@ -214,7 +214,7 @@ void add_sound_command(CLI::App& app, std::ostream& out, std::ostream& err, int&
       ->capture_default_str();
   command
       ->add_option("--channels", settings->channels,
-                   "the sink's channels, 1 or 2; auto: as the first stream that plays")
+                   "the sink's channels, 1 to 8; auto: as the first stream that plays")
       ->capture_default_str();
   command
       ->add_option("--ring", settings->ring,

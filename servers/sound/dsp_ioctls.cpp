@@ -37,8 +37,12 @@ int counter(std::uint64_t value) {
   return static_cast<int>(value & std::numeric_limits<int>::max());
 }
 
-int format_bits(Encoding encoding) {
-  return encoding == Encoding::u8 ? AFMT_U8 : AFMT_S16_LE;
+int all_formats() {
+  int bits = 0;
+  for (std::size_t each = 0; each < kEncodings; ++each) {
+    bits |= oss_bits(static_cast<Encoding>(each));
+  }
+  return bits;
 }
 
 // Values below `lowest`, negative ones too, become that; 0 asks for what there is.
@@ -59,11 +63,10 @@ AudioFormat with_channels(AudioFormat format, int channels) {
   return format;
 }
 
-// What isn't supported becomes what loses least: 8 bits for formats of 8 bits, otherwise 16.
+// What isn't supported, or isn't one format, becomes what every program knows.
 AudioFormat with_encoding(AudioFormat format, int bits) {
-  constexpr int kEightBits = AFMT_U8 | AFMT_S8 | AFMT_MU_LAW | AFMT_A_LAW;
   if (bits != AFMT_QUERY) {
-    format.encoding = (bits & ~kEightBits) == 0 ? Encoding::u8 : Encoding::s16_le;
+    format.encoding = encoding_of(bits).value_or(Encoding::s16_le);
   }
   return format;
 }
@@ -107,7 +110,7 @@ IoctlAnswer answer_with_input(PlaybackStream& stream, Time now, std::uint32_t co
     case SNDCTL_DSP_CHANNELS:
       return number(set(stream, now, with_channels(stream.format(), value)).channels);
     case SNDCTL_DSP_SETFMT:
-      return stored(format_bits(set(stream, now, with_encoding(stream.format(), value)).encoding));
+      return stored(oss_bits(set(stream, now, with_encoding(stream.format(), value)).encoding));
     case SNDCTL_DSP_GETBLKSIZE:
       return number(stream.fragments().size);
     case SNDCTL_DSP_SETFRAGMENT: {
@@ -174,7 +177,7 @@ IoctlAnswer answer_ioctl(PlaybackStream& stream, const DeviceFacts& facts, Time 
       stream.post(now);
       return {};
     case SNDCTL_DSP_GETFMTS:
-      return stored(AFMT_U8 | AFMT_S16_LE);
+      return stored(all_formats());
     case SNDCTL_DSP_GETOSPACE:
       return output_space(stream, now);
     case SNDCTL_DSP_GETOPTR:
@@ -195,7 +198,7 @@ IoctlAnswer answer_ioctl(PlaybackStream& stream, const DeviceFacts& facts, Time 
     case SOUND_PCM_READ_CHANNELS:
       return number(stream.format().channels);
     case SOUND_PCM_READ_BITS:
-      return stored(format_bits(stream.format().encoding));
+      return stored(oss_bits(stream.format().encoding));
     case OSS_GETVERSION:
       return stored(SOUND_VERSION);
     default:

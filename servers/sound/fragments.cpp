@@ -49,14 +49,20 @@ Result<std::uint32_t> FragmentChoice::subdivide(std::uint32_t parts) {
 }
 
 Fragments FragmentChoice::fragments(const AudioFormat& format) const {
+  const std::uint32_t frame = frame_bytes(format);
+  const auto whole_frames = [this, frame](Fragments ring) {
+    ring.size = std::max(ring.size - ring.size % frame, frame);
+    ring.count = static_cast<std::uint32_t>(std::min<std::uint64_t>(ring.count, region_bytes_ / ring.size));
+    return ring;
+  };
   if (chosen_) {
-    return *chosen_;
+    return whole_frames(*chosen_);
   }
   const std::uint64_t most = std::min<std::uint64_t>(1U << kLargest, region_bytes_ / kUsual);
   const std::uint64_t whole = std::bit_floor(std::min(bytes_a_second(format) / kASecond, most));
   const auto parts = std::max<std::uint64_t>(parts_, 1);
   const std::uint64_t size = std::max<std::uint64_t>(whole / parts, 1U << kSmallest);
-  return {static_cast<std::uint32_t>(size), static_cast<std::uint32_t>(kUsual * parts)};
+  return whole_frames({static_cast<std::uint32_t>(size), static_cast<std::uint32_t>(kUsual * parts)});
 }
 
 }  // namespace dmmap::sound

@@ -1,7 +1,8 @@
 // Fragments: how a stream's ring is divided (OSS 4 programming guide, SNDCTL_DSP_SETFRAGMENT and SNDCTL_DSP_SUBDIVIDE).
 //
 // Promises: whatever a program asks for, the ring fits into its region, has two fragments at least, and a fragment is a
-// power of two of bytes, so it holds whole frames. Thread safety: one thread at a time.
+// power of two of bytes where that is whole frames; otherwise as many frames as fit into that. Thread safety: one
+// thread at a time.
 #pragma once
 
 #include <dmmap/error.h>

@@ -76,7 +76,8 @@ void Mixer::sync() {
 }
 
 void Mixer::start_sink(const AudioFormat& first) {
-  format_ = SinkFormat{wanted_.rate.value_or(first.rate), wanted_.channels.value_or(first.channels)};
+  format_ = SinkFormat{wanted_.rate.value_or(first.rate), wanted_.channels.value_or(first.channels),
+                       sink_bits(first.encoding)};
   report(sink_->start(*format_));
 }
 

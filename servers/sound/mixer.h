@@ -28,7 +28,7 @@ namespace dmmap::sound {
 /// What the sink is to have; absent: as the first stream that plays.
 struct MixFormat {
   std::optional<unsigned> rate;      ///< Hz
-  std::optional<unsigned> channels;  ///< 1 or 2
+  std::optional<unsigned> channels;  ///< 1 to 8
 };
 
 /// What one stream has played since the last time.

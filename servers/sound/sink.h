@@ -16,6 +16,7 @@ namespace dmmap::sound {
 struct SinkFormat {
   unsigned rate = 48000;
   unsigned channels = 2;
+  unsigned bits = 16;  ///< of a sample that are worth keeping, 16 or 24
   bool operator==(const SinkFormat&) const = default;
 };
 

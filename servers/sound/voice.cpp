@@ -13,10 +13,11 @@ void Voice::begin(const AudioFormat& format, std::uint64_t place) {
   began_ = ready_until();
   frames_ = 0;
   format_ = format;
-  inner_channels_ = std::min(format.channels, sink_channels_);
+  map_.emplace(format.channels, sink_channels_);
+  map_first_ = format.channels > sink_channels_;
   resampler_.reset();
   if (format.rate != sink_rate_) {
-    resampler_.emplace(format.rate, sink_rate_, inner_channels_);
+    resampler_.emplace(format.rate, sink_rate_, std::min(format.channels, sink_channels_));
   }
   active_ = true;
 }
@@ -48,11 +49,10 @@ double Voice::played_until() const {
 
 void Voice::take(std::vector<float> samples) {
   frames_ += samples.size() / format_.channels;
-  if (format_.channels == 2 && inner_channels_ == 1) {
-    for (std::size_t i = 0; i + 1 < samples.size(); i += 2) {
-      samples[i / 2] = (samples[i] + samples[i + 1]) / 2;
-    }
-    samples.resize(samples.size() / 2);
+  if (map_first_) {
+    std::vector<float> mapped;
+    map_->apply(samples, mapped);
+    samples.swap(mapped);
   }
   if (resampler_) {
     std::vector<float> resampled;
@@ -64,13 +64,10 @@ void Voice::take(std::vector<float> samples) {
 }
 
 void Voice::append(std::span<const float> samples) {
-  if (inner_channels_ == sink_channels_) {
+  if (map_first_) {
     ready_.insert(ready_.end(), samples.begin(), samples.end());
-    return;
-  }
-  ready_.reserve(ready_.size() + samples.size() * sink_channels_);
-  for (const float sample : samples) {
-    ready_.insert(ready_.end(), sink_channels_, sample);
+  } else {
+    map_->apply(samples, ready_);
   }
 }
 

@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "servers/sound/channels.h"
 #include "servers/sound/clock.h"
 #include "servers/sound/format.h"
 #include "servers/sound/resampler.h"
@@ -42,12 +43,14 @@ class Voice {
 
  private:
   void take(std::vector<float> samples);
+  /// Of the stream's channels, or of the sink's if they're mapped first.
   void append(std::span<const float> samples);
 
   unsigned sink_rate_;
   unsigned sink_channels_;
   AudioFormat format_;
-  unsigned inner_channels_ = 1;  // what the resampler works on: the fewer of the stream's and the sink's
+  std::optional<ChannelMap> map_;  // done where there are fewer channels to resample
+  bool map_first_ = false;
   std::optional<Resampler> resampler_;
   bool active_ = false;
   std::uint64_t first_ = 0;  // the place of ready_'s first frame

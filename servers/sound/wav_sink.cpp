@@ -116,7 +116,9 @@ Result<void> WavSink::start(const SinkFormat& format) {
   SF_INFO info{};
   info.samplerate = static_cast<int>(format.rate);
   info.channels = static_cast<int>(format.channels);
-  info.format = SF_FORMAT_WAV | SF_FORMAT_PCM_16;
+  // More than two channels, or 16 bits, need the extended header (Microsoft, WAVEFORMATEXTENSIBLE).
+  const int kind = format.channels > 2 || format.bits > 16 ? SF_FORMAT_WAVEX : SF_FORMAT_WAV;
+  info.format = kind | (format.bits > 16 ? SF_FORMAT_PCM_24 : SF_FORMAT_PCM_16);
   file_.reset(sf_open_fd(fd_, SFM_WRITE, &info, SF_FALSE));
   if (!file_) {
     return tl::unexpected(broken(sf_strerror(nullptr)));
@@ -128,22 +130,29 @@ Result<void> WavSink::write(std::span<const float> samples) {
   if (broken_ || samples.empty()) {
     return {};
   }
-  samples_.resize(samples.size());
-  std::transform(samples.begin(), samples.end(), samples_.begin(), to_s16);
-  const std::uint64_t bytes = samples_.size() * sizeof samples_[0];
+  const std::uint64_t bytes = samples.size() * sample_bytes();
   if (bytes_ + bytes > kMostBytes) {
     return tl::unexpected(broken("a WAV file can't be longer than 4 GiB"));
   }
   errno = 0;
-  const sf_count_t frames = static_cast<sf_count_t>(samples_.size() / format_.channels);
-  const sf_count_t written = sf_writef_short(file_.get(), samples_.data(), frames);
-  bytes_ += static_cast<std::uint64_t>(std::max<sf_count_t>(written, 0)) * format_.channels * sizeof samples_[0];
+  const auto frames = static_cast<sf_count_t>(samples.size() / format_.channels);
+  sf_count_t written = 0;
+  if (format_.bits > 16) {
+    wide_.resize(samples.size());
+    std::transform(samples.begin(), samples.end(), wide_.begin(), [](float sample) { return to_s24(sample) * 256; });
+    written = sf_writef_int(file_.get(), wide_.data(), frames);
+  } else {
+    narrow_.resize(samples.size());
+    std::transform(samples.begin(), samples.end(), narrow_.begin(), to_s16);
+    written = sf_writef_short(file_.get(), narrow_.data(), frames);
+  }
+  bytes_ += static_cast<std::uint64_t>(std::max<sf_count_t>(written, 0)) * format_.channels * sample_bytes();
   if (written != frames) {
     const int code = errno;
     return tl::unexpected(broken(code != 0 ? std::strerror(code) : sf_strerror(file_.get())));
   }
   // A quarter of a second.
-  if (bytes_ - bytes_in_header_ >= std::uint64_t{format_.rate} * format_.channels * sizeof samples_[0] / 4) {
+  if (bytes_ - bytes_in_header_ >= std::uint64_t{format_.rate} * format_.channels * sample_bytes() / 4) {
     update_header();
   }
   return {};

@@ -57,7 +57,11 @@ class WavSink final : public Sink {
   bool begun_ = false;
   SinkFormat format_;
   std::unique_ptr<sf_private_tag, Close> file_;
-  std::vector<std::int16_t> samples_;
+  /// Of a sample in the file.
+  [[nodiscard]] std::uint64_t sample_bytes() const { return format_.bits / 8; }
+
+  std::vector<std::int16_t> narrow_;   // of 16 bits
+  std::vector<std::int32_t> wide_;     // of 24, in the upper bits, as libsndfile wants them
   std::uint64_t bytes_ = 0;            // of samples in the file
   std::uint64_t bytes_in_header_ = 0;  // that its header tells of
   bool broken_ = false;

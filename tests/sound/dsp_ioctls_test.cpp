@@ -53,15 +53,17 @@ TEST_F(DspIoctls, AFreshDeviceIs8kHzMonoU8) {
   EXPECT_EQ(number(SOUND_PCM_READ_CHANNELS), 1);
   EXPECT_EQ(number(SOUND_PCM_READ_BITS), 8);
   EXPECT_EQ(number(SNDCTL_DSP_SETFMT, AFMT_QUERY), AFMT_U8);
-  EXPECT_EQ(number(SNDCTL_DSP_GETFMTS), AFMT_U8 | AFMT_S16_LE);
+  // The last six are OSS 4's, which Linux's header doesn't have.
+  EXPECT_EQ(number(SNDCTL_DSP_GETFMTS), AFMT_MU_LAW | AFMT_A_LAW | AFMT_U8 | AFMT_S8 | AFMT_S16_LE | AFMT_S16_BE |
+                                            0x1000 | 0x2000 | 0x4000 | 0x8000 | 0x10000 | 0x40000);
   EXPECT_EQ(number(OSS_GETVERSION), SOUND_VERSION);
   EXPECT_EQ(number(SNDCTL_DSP_GETTRIGGER), PCM_ENABLE_OUTPUT);
 }
 
 TEST_F(DspIoctls, RatesGoToTheNearestThereIs) {
-  const std::pair<int, int> cases[] = {{44100, 44100}, {22050, 22050}, {7999, 8000},     {1, 8000},
-                                       {96001, 96000}, {-1, 8000},     {INT_MAX, 96000}, {INT_MIN, 8000},
-                                       {48000, 48000}, {0, 48000}};
+  const std::pair<int, int> cases[] = {{44100, 44100},   {22050, 22050}, {3999, 4000},      {1, 4000},
+                                       {192001, 192000}, {-1, 4000},     {INT_MAX, 192000}, {INT_MIN, 4000},
+                                       {48000, 48000},   {0, 48000}};
   for (const auto& [asked, given] : cases) {
     EXPECT_EQ(number(SNDCTL_DSP_SPEED, asked), given) << asked;
     EXPECT_EQ(number(SOUND_PCM_READ_RATE), given) << asked;
@@ -69,7 +71,7 @@ TEST_F(DspIoctls, RatesGoToTheNearestThereIs) {
 }
 
 TEST_F(DspIoctls, ChannelsGoToTheNearestThereIs) {
-  const std::pair<int, int> cases[] = {{1, 1}, {2, 2}, {0, 2}, {6, 2}, {-3, 1}, {INT_MAX, 2}, {INT_MIN, 1}};
+  const std::pair<int, int> cases[] = {{1, 1}, {2, 2}, {0, 2}, {6, 6}, {8, 8}, {-3, 1}, {INT_MAX, 8}, {INT_MIN, 1}};
   for (const auto& [asked, given] : cases) {
     EXPECT_EQ(number(SNDCTL_DSP_CHANNELS, asked), given) << asked;
   }
@@ -80,9 +82,12 @@ TEST_F(DspIoctls, ChannelsGoToTheNearestThereIs) {
 }
 
 TEST_F(DspIoctls, FormatsThatAreNotThereBecomeOneThatIs) {
-  const std::pair<int, int> cases[] = {{AFMT_S16_LE, AFMT_S16_LE}, {AFMT_U8, AFMT_U8},       {AFMT_S16_BE, AFMT_S16_LE},
-                                       {AFMT_MU_LAW, AFMT_U8},     {AFMT_AC3, AFMT_S16_LE},  {-1, AFMT_S16_LE},
-                                       {INT_MIN, AFMT_S16_LE},     {AFMT_QUERY, AFMT_S16_LE}};
+  const std::pair<int, int> cases[] = {{AFMT_S16_LE, AFMT_S16_LE}, {AFMT_U8, AFMT_U8},
+                                       {AFMT_S16_BE, AFMT_S16_BE}, {AFMT_MU_LAW, AFMT_MU_LAW},
+                                       {0x40000, 0x40000},         {AFMT_AC3, AFMT_S16_LE},
+                                       {AFMT_U16_LE, AFMT_S16_LE}, {AFMT_U8 | AFMT_S16_LE, AFMT_S16_LE},
+                                       {-1, AFMT_S16_LE},          {INT_MIN, AFMT_S16_LE},
+                                       {AFMT_QUERY, AFMT_S16_LE}};
   for (const auto& [asked, given] : cases) {
     EXPECT_EQ(number(SNDCTL_DSP_SETFMT, asked), given) << asked;
   }

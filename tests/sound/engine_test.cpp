@@ -143,6 +143,42 @@ TEST(Engine, WrittenSoundIsHeardSampleBySampleInEachFormat) {
   }
 }
 
+TEST(Engine, WrittenSoundIsHeardInEveryEncodingWithEveryNumberOfChannels) {
+  for (std::size_t encoding = 0; encoding < kEncodings; ++encoding) {
+    for (unsigned channels = 1; channels <= kMostChannels; ++channels) {
+      const AudioFormat format{static_cast<Encoding>(encoding), encoding % 2 == 0 ? 4000U : 192'000U, channels};
+      Stage stage;
+      const auto source = stage.add();
+      std::vector<std::byte> sound = bytes_of(noise(std::size_t{format.rate} / 8 * frame_bytes(format), channels));
+      sound.resize(sound.size() / frame_bytes(format) * frame_bytes(format));
+      std::vector<float> samples;
+      append_samples(format.encoding, sound, samples);
+      std::vector<std::int16_t> expected(samples.size());
+      std::transform(samples.begin(), samples.end(), expected.begin(), to_s16);
+      Writer writer(*source, stage.clock, sound, format);
+      stage.run_for(milliseconds(1000), [&] { writer.poll(); });
+      ASSERT_EQ(stage.heard->samples, expected) << describe(format);
+      EXPECT_EQ(stage.heard->format, (SinkFormat{format.rate, channels, sink_bits(format.encoding)}));
+      EXPECT_EQ(source->stream.counts().underruns, 0U) << describe(format);
+    }
+  }
+}
+
+TEST(Engine, SixChannelsAreHeardThroughMmap) {
+  Stage stage;
+  const auto source = stage.add();
+  const auto sound = noise(60'000, 9);
+  SdlDmaClient client(*source, stage.clock, sound, 11, {Encoding::s16_be, 8000, 6});
+  stage.run_for(seconds(3), [&] { client.poll(); });
+  client.close();
+  stage.run_for(milliseconds(100));
+  std::vector<float> samples;
+  append_samples(Encoding::s16_be, bytes_of(sound), samples);
+  std::vector<std::int16_t> expected(samples.size());
+  std::transform(samples.begin(), samples.end(), expected.begin(), to_s16);
+  EXPECT_EQ(trimmed(stage.heard->samples), trimmed(expected));
+}
+
 TEST(Engine, BytesOfU8AreHeardTimes256) {
   Stage stage;
   const auto source = stage.add();

@@ -96,6 +96,26 @@ TEST(Fragments, TheUsualOnesFitEveryFormat) {
   }
 }
 
+TEST(Fragments, AreWholeFramesOfEveryFormat) {
+  std::mt19937 random(2);
+  for (std::size_t encoding = 0; encoding < kEncodings; ++encoding) {
+    for (unsigned channels = 1; channels <= kMostChannels; ++channels) {
+      const AudioFormat format{static_cast<Encoding>(encoding), 48000, channels};
+      for (int i = 0; i < 100; ++i) {
+        FragmentChoice choice(kRegion);
+        if (i > 0) {
+          static_cast<void>(choice.set(static_cast<std::uint32_t>(random() & 0xffff001f)));
+        }
+        const Fragments ring = choice.fragments(format);
+        ASSERT_EQ(ring.size % frame_bytes(format), 0U) << describe(format);
+        ASSERT_GE(ring.count, 2U);
+        ASSERT_LE(ring.ring_bytes(), kRegion);
+        ASSERT_GE(ring.size, frame_bytes(format));
+      }
+    }
+  }
+}
+
 TEST(StreamClock, IsExactForEver) {
   const Time begin{std::chrono::seconds(5)};
   for (const unsigned rate : {8000U, 11025U, 22050U, 44100U, 48000U, 96000U}) {

@@ -17,25 +17,6 @@ Chunk whole(const std::vector<std::int16_t>& samples, Time at) {
   return {.format = kMono8000, .begins = true, .at = at, .bytes = bytes_of(samples), .ends = true};
 }
 
-TEST(Format, EverySampleOfS16ComesBackAsItWas) {
-  std::vector<std::int16_t> all(65536);
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    all[i] = static_cast<std::int16_t>(static_cast<int>(i) - 32768);
-  }
-  std::vector<float> samples;
-  append_samples(Encoding::s16_le, bytes_of(all), samples);
-  ASSERT_EQ(samples.size(), all.size());
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    ASSERT_EQ(to_s16(samples[i]), all[i]);
-  }
-}
-
-TEST(Format, WhatIsTooLoudIsClamped) {
-  EXPECT_EQ(to_s16(1.5F), 32767);
-  EXPECT_EQ(to_s16(-1.5F), -32768);
-  EXPECT_EQ(to_s16(1.0F), 32767);
-}
-
 class MixerTest : public ::testing::Test {
  protected:
   std::shared_ptr<Heard> heard = std::make_shared<Heard>();

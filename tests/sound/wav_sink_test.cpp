@@ -1,6 +1,7 @@
 #include "servers/sound/wav_sink.h"
 
 #include <gtest/gtest.h>
+#include <sndfile.h>
 #include <sys/resource.h>
 
 #include <cerrno>
@@ -50,6 +51,30 @@ class WavSinkTest : public ::testing::Test {
   TemporaryDirectory directory;
   std::string file = directory / "out.wav";
 };
+
+TEST_F(WavSinkTest, KeepsTwentyFourBitsOfSixChannels) {
+  std::vector<float> samples;
+  for (int i = 0; i < 6 * 1000; ++i) {
+    samples.push_back(static_cast<float>(i * 2797 % 16'777'216 - 8'388'608) / 8'388'608.0F);
+  }
+  {
+    const auto sink = create();
+    ASSERT_TRUE(sink->start({192'000, 6, 24}));
+    ASSERT_TRUE(sink->write(samples));
+  }
+  SF_INFO info{};
+  SNDFILE* const reader = sf_open(file.c_str(), SFM_READ, &info);
+  ASSERT_NE(reader, nullptr) << sf_strerror(nullptr);
+  EXPECT_EQ(info.samplerate, 192'000);
+  EXPECT_EQ(info.channels, 6);
+  EXPECT_EQ(info.format & SF_FORMAT_SUBMASK, SF_FORMAT_PCM_24);
+  std::vector<int> back(samples.size());
+  EXPECT_EQ(sf_readf_int(reader, back.data(), 1000), 1000);
+  sf_close(reader);
+  for (std::size_t i = 0; i < back.size(); ++i) {
+    ASSERT_EQ(back[i] / 256, to_s24(samples[i])) << i;
+  }
+}
 
 TEST_F(WavSinkTest, HasEverySample) {
   const auto sound = noise(44100, 1);
