@@ -128,6 +128,19 @@ void PageLedger::patch(const ByteRange& range, std::span<const std::byte> bytes)
   }
 }
 
+void PageLedger::patch_with_newer(const Write& than) {
+  bool newer = false;
+  for (const auto& write : writes_) {
+    if (newer && write->range.overlaps(than.range) && !write->bytes.empty()) {
+      patch(write->range, write->bytes);
+    }
+    newer = newer || write.get() == &than;
+  }
+  for (const OwnWrite* const own : own_writes_) {
+    patch({own->offset_, own->offset_ + own->bytes_.size()}, own->bytes_);
+  }
+}
+
 void PageLedger::fetched(const ByteRange& range) {
   for (Eviction* const eviction : evictions_) {
     eviction->fetched_.push_back(range);
@@ -148,6 +161,11 @@ void PageLedger::fill(ByteRange wanted, Filled filled) {
       surplus_.overlay(wanted.begin, ready);
       surplus_.erase(wanted);
       kept_.overlay(wanted.begin, ready);
+      ByteStore own_writes;
+      for (const OwnWrite* const own : own_writes_) {
+        own_writes.put(own->offset_, own->bytes_);
+      }
+      own_writes.overlay(wanted.begin, ready);
     }
   }
   if (!call) {
@@ -250,52 +268,49 @@ std::optional<ByteRange> PageLedger::keep_surplus(const Fault& fault, std::uint6
 }
 
 void PageLedger::keep(std::uint64_t offset, std::span<const std::byte> bytes, Origin origin, Taken taken) {
-  Write write;
-  write.range = {offset, offset + bytes.size()};
-  write.bytes = bytes;
-  write.origin = origin;
+  const bool clients = origin == Origin::client || origin == Origin::mapped_client;
+  auto write = std::make_shared<Write>();
+  write->origin = origin;
+  bool nothing = false;
   {
     const MutexLock lock(lock_);
     // A page's tail past the end of the file is nobody's; of a client's write(2) the part that fits is taken.
     const std::uint64_t most = std::max(size_, max_size_);
-    write.range.end = std::max(write.range.begin, std::min(write.range.end, most));
-    write.bytes = bytes.first(write.range.end - write.range.begin);
-    changed(write.range);
-    patch(write.range, write.bytes);
-    fetched(write.range);
+    write->range = {offset, std::max(offset, std::min(offset + bytes.size(), most))};
+    write->bytes = bytes.first(write->range.end - write->range.begin);
+    changed(write->range);
+    patch(write->range, write->bytes);
+    fetched(write->range);
+    nothing = write->bytes.empty();
+    if (!nothing) {
+      write->done = [taken, size = clients ? write->bytes.size() : bytes.size()](int code) { taken(code, size); };
+      // At once: what a fault that begins from here on brings beyond what it wants is out of date.
+      writes_.push_back(std::move(write));
+    }
   }
-  const bool clients = origin == Origin::client || origin == Origin::mapped_client;
-  if (write.bytes.empty()) {
+  if (nothing) {
     taken(clients && !bytes.empty() ? EFBIG : 0, clients ? 0 : bytes.size());
     return;
   }
-  write.done = [taken = std::move(taken), size = clients ? write.bytes.size() : bytes.size()](int code) {
-    taken(code, size);
-  };
-  enqueue(std::move(write));
+  start_what_can();
 }
 
 void PageLedger::offer_again(const ByteRange& range, Kept done) {
-  Write write;
-  write.range = range;
-  write.done = std::move(done);
-  write.offered_to = range.begin;
+  auto write = std::make_shared<Write>();
+  write->range = range;
+  write->offered_to = range.begin;
   bool nothing = false;
   {
     const MutexLock lock(lock_);
     nothing = !kept_.overlaps(range);
+    if (!nothing) {
+      write->done = done;
+      writes_.push_back(std::move(write));
+    }
   }
   if (nothing) {
-    write.done(0);
+    done(0);
     return;
-  }
-  enqueue(std::move(write));
-}
-
-void PageLedger::enqueue(Write write) {
-  {
-    const MutexLock lock(lock_);
-    writes_.push_back(std::make_shared<Write>(std::move(write)));
   }
   start_what_can();
 }
@@ -378,6 +393,7 @@ void PageLedger::answered(const std::shared_ptr<Write>& write, int code) {
       // A fault that was asked before may bring what the source had until now.
       changed(range);
       patch(range, write->offered);
+      patch_with_newer(*write);
     }
     if (code == 0) {
       kept_.erase(range);
@@ -391,6 +407,7 @@ void PageLedger::answered(const std::shared_ptr<Write>& write, int code) {
         size_ = std::max(size_, std::min(range.end, max_size_));
       } else if (!offer) {
         patch(range, {});
+        patch_with_newer(*write);
       }
     }
     more = offer && kept_.overlaps({write->offered_to, write->range.end});

@@ -145,8 +145,9 @@ class PageLedger : public std::enable_shared_from_this<PageLedger> {
   void changed(const ByteRange& range) DMMAP_REQUIRES(lock_);
   /// Newer than what the faults under way will bring.
   void patch(const ByteRange& range, std::span<const std::byte> bytes) DMMAP_REQUIRES(lock_);
+  /// What came after `than` is newer still.
+  void patch_with_newer(const Write& than) DMMAP_REQUIRES(lock_);
   void fetched(const ByteRange& range) DMMAP_REQUIRES(lock_);
-  void enqueue(Write write) DMMAP_EXCLUDES(lock_);
   void start_what_can() DMMAP_EXCLUDES(lock_);
   void ask(const std::shared_ptr<Write>& write) DMMAP_EXCLUDES(lock_);
   /// The next bytes to ask the source to keep; none when all has been.

@@ -3,6 +3,7 @@
 // Short by default; DMMAP_STRESS_SECONDS=600 runs for ten minutes, which under TSan is how it's meant to be run.
 #include <dmmap/device.h>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -99,11 +100,19 @@ TEST_F(PagedStressTest, EveryCallAtOnceLosesNothingAndHangsNobody) {
     run_until_stop([&, writer](std::minstd_rand& random) {
       const std::uint64_t offset = random() % kPages * kPage + (kOwnLane + writer) * kLane;
       std::vector<std::byte> bytes(kLane, static_cast<std::byte>(random()));
-      expect("write", region.write(offset, bytes));
+      const auto written = region.write(offset, bytes);
+      expect("write", written);
       std::vector<std::byte> back(kLane);
-      expect("read", region.read(offset, back));
+      const auto read = region.read(offset, back);
+      expect("read", read);
       if (back != bytes) {
-        note("a read brought something else than was written");
+        std::vector<std::byte> again(kLane);
+        static_cast<void>(region.read(offset, again));
+        note(fmt::format(
+            "a read at {} brought {:02x} where {:02x} was written ({}; read {}), then {:02x}; the source has {:02x}",
+            offset, std::to_integer<unsigned>(back[0]), std::to_integer<unsigned>(bytes[0]),
+            written ? "taken" : written.error().message, read ? "ok" : read.error().message,
+            std::to_integer<unsigned>(again[0]), static_cast<unsigned char>(steady.source->text(offset + 1)[offset])));
       }
     });
   }
