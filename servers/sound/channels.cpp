@@ -34,13 +34,13 @@ std::vector<Speaker> layout(unsigned channels) {
     case 4:
       return {S::left, S::right, S::rear_left, S::rear_right};
     case 5:
-      return {S::left, S::right, S::centre, S::side_left, S::side_right};
+      return {S::left, S::right, S::rear_left, S::rear_right, S::centre};
     case 6:
-      return {S::left, S::right, S::centre, S::bass, S::side_left, S::side_right};
+      return {S::left, S::right, S::rear_left, S::rear_right, S::centre, S::bass};
     case 7:
-      return {S::left, S::right, S::centre, S::bass, S::rear, S::side_left, S::side_right};
+      return {S::left, S::right, S::rear_left, S::rear_right, S::centre, S::bass, S::rear};
     default:
-      return {S::left, S::right, S::centre, S::bass, S::side_left, S::side_right, S::rear_left, S::rear_right};
+      return {S::left, S::right, S::rear_left, S::rear_right, S::centre, S::bass, S::side_left, S::side_right};
   }
 }
 

@@ -1,9 +1,10 @@
 // ChannelMap: what is heard of a stream where the sink has other channels.
 //
-// The order of channels is OSS 4's: left, right, centre, bass, side left, side right, rear left, rear right; four are
-// left, right, rear left, rear right. What the sink lacks goes to its neighbours at -3 dB (ITU-R BS.775), but for the
-// bass, which is left out; mono is heard on left and right as it is. What could add up to more than full scale is made
-// as much quieter.
+// The order of channels is that of OSS on Linux, which is ALSA's (sound/core/oss/pcm_oss.c hands them on): left, right,
+// rear left, rear right, centre, bass, side left, side right; three are left, right, centre, and seven have one more
+// rear in the place of the sides. What the sink lacks goes to its neighbours at -3 dB (ITU-R BS.775), but for the bass,
+// which is left out; mono is heard on left and right as it is. What could add up to more than full scale is made as
+// much quieter.
 //
 // Promises: with as many channels samples pass unchanged. Thread safety: const calls, from any thread.
 #pragma once

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -19,6 +20,42 @@ namespace {
 
 // RIFF counts bytes in 32 bits; the header takes less than a page.
 constexpr std::uint64_t kMostBytes = (std::uint64_t{1} << 32) - 4096;
+
+// Where a WAV file's channels are among ours (channels.h): its order is left, right, centre, bass, rear left, rear
+// right, side left, side right, or for seven left, right, centre, bass, rear, left, right (Microsoft,
+// WAVEFORMATEXTENSIBLE).
+std::span<const unsigned> places(unsigned channels) {
+  static constexpr std::array<unsigned, 8> kAsIs{0, 1, 2, 3, 4, 5, 6, 7};
+  static constexpr std::array<unsigned, 5> kFive{0, 1, 4, 2, 3};
+  static constexpr std::array<unsigned, 6> kSix{0, 1, 4, 5, 2, 3};
+  static constexpr std::array<unsigned, 7> kSeven{0, 1, 4, 5, 6, 2, 3};
+  static constexpr std::array<unsigned, 8> kEight{0, 1, 4, 5, 2, 3, 6, 7};
+  switch (channels) {
+    case 5:
+      return kFive;
+    case 6:
+      return kSix;
+    case 7:
+      return kSeven;
+    case 8:
+      return kEight;
+    default:
+      return std::span(kAsIs).first(channels);
+  }
+}
+
+// Each sample as `narrow` makes it of what is heard.
+template <class Sample, class Narrow>
+void put_in_order(std::span<const float> samples, unsigned channels, std::vector<Sample>& out, const Narrow& narrow) {
+  const auto from = places(channels);
+  out.clear();
+  out.reserve(samples.size());
+  for (std::size_t frame = 0; frame + channels <= samples.size(); frame += channels) {
+    for (const unsigned place : from) {
+      out.push_back(narrow(samples[frame + place]));
+    }
+  }
+}
 
 }  // namespace
 
@@ -138,12 +175,10 @@ Result<void> WavSink::write(std::span<const float> samples) {
   const auto frames = static_cast<sf_count_t>(samples.size() / format_.channels);
   sf_count_t written = 0;
   if (format_.bits > 16) {
-    wide_.resize(samples.size());
-    std::transform(samples.begin(), samples.end(), wide_.begin(), [](float sample) { return to_s24(sample) * 256; });
+    put_in_order(samples, format_.channels, wide_, [](float sample) { return to_s24(sample) * 256; });
     written = sf_writef_int(file_.get(), wide_.data(), frames);
   } else {
-    narrow_.resize(samples.size());
-    std::transform(samples.begin(), samples.end(), narrow_.begin(), to_s16);
+    put_in_order(samples, format_.channels, narrow_, to_s16);
     written = sf_writef_short(file_.get(), narrow_.data(), frames);
   }
   bytes_ += static_cast<std::uint64_t>(std::max<sf_count_t>(written, 0)) * format_.channels * sample_bytes();

@@ -267,7 +267,7 @@ std::optional<ByteRange> PageLedger::keep_surplus(const Fault& fault, std::uint6
   return all;
 }
 
-void PageLedger::keep(std::uint64_t offset, std::span<const std::byte> bytes, Origin origin, Taken taken) {
+void PageLedger::keep(std::uint64_t offset, std::span<const std::byte> bytes, Origin origin, const Taken& taken) {
   const bool clients = origin == Origin::client || origin == Origin::mapped_client;
   auto write = std::make_shared<Write>();
   write->origin = origin;
@@ -295,7 +295,7 @@ void PageLedger::keep(std::uint64_t offset, std::span<const std::byte> bytes, Or
   start_what_can();
 }
 
-void PageLedger::offer_again(const ByteRange& range, Kept done) {
+void PageLedger::offer_again(const ByteRange& range, const Kept& done) {
   auto write = std::make_shared<Write>();
   write->range = range;
   write->offered_to = range.begin;

@@ -59,9 +59,10 @@ class PageLedger : public std::enable_shared_from_this<PageLedger> {
   void fill(ByteRange wanted, Filled filled) DMMAP_EXCLUDES(lock_);
   /// Hands bytes to the source. `bytes` stays good until `taken` is called, with how many of them count as written: of
   /// a client's those that max_size() allows, EFBIG when that's none.
-  void keep(std::uint64_t offset, std::span<const std::byte> bytes, Origin origin, Taken taken) DMMAP_EXCLUDES(lock_);
+  void keep(std::uint64_t offset, std::span<const std::byte> bytes, Origin origin, const Taken& taken)
+      DMMAP_EXCLUDES(lock_);
   /// Offers again what the source has refused of `range`. Calls `done` with the first error that it met.
-  void offer_again(const ByteRange& range, Kept done) DMMAP_EXCLUDES(lock_);
+  void offer_again(const ByteRange& range, const Kept& done) DMMAP_EXCLUDES(lock_);
   /// The error with which the source last refused bytes of `range` that it hasn't taken since, or 0.
   [[nodiscard]] int refused(const ByteRange& range) const DMMAP_EXCLUDES(lock_);
   /// The contents of `range` are gone.
