@@ -118,8 +118,8 @@ Result<bool> PagedRegion::Impl::store(std::uint64_t offset, std::span<const std:
       // ENOENT: the kernel knows the node no more, so nobody has a page of it.
       const auto stored = connection->notifier().store_and_wait(node, offset + at, piece);
       if (!stored && stored.error().code != ENOENT) {
-        const auto dropped = connection->notifier().inval_inode_and_wait(node, static_cast<std::int64_t>(offset + at),
-                                                                         static_cast<std::int64_t>(from.size() - at));
+        auto dropped = connection->notifier().inval_inode_and_wait(node, static_cast<std::int64_t>(offset + at),
+                                                                   static_cast<std::int64_t>(from.size() - at));
         if (!dropped) {
           return dropped;
         }

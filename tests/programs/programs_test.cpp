@@ -5,6 +5,7 @@
 // program late. A second of silence follows it: what a program leaves unplayed when it ends isn't the server's doing.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -115,6 +116,23 @@ TEST_F(ProgramsTest, SoxPlaysThroughWrite) {
   const Audio original = noise(11025, 2, 3, 5);
   const Outcome played = run({"sox", "-q", saved_for_sox(server, original), "-t", "oss", server.dsp()}, kPlaying);
   EXPECT_EQ(played.status, 0) << played.err;
+  expect_exact(original, server.finish());
+}
+
+// From a file's order of channels to OSS's, and back in the recording.
+TEST_F(ProgramsTest, MplayerPlaysSixChannelsThroughWrite) {
+  DMMAP_NEEDS(needs::program("mplayer"));
+  SoundServer server(8000, 6);
+  ASSERT_TRUE(server.ready()) << server.log();
+  const Audio original = noise(8000, 6, 3, 8);
+  std::vector<std::string> command = mplayer(saved(server, "original.wav", original));
+  const auto output = std::find(command.begin(), command.end(), "sdl");
+  ASSERT_NE(output, command.end());
+  *output = "oss:" + server.dsp().string();
+  command.insert(command.end(), {"-channels", "6"});
+  const Outcome played = run(command, kPlaying);
+  EXPECT_EQ(played.status, 0) << played.err;
+  EXPECT_NE(server.log().find("S16_LE 8000 Hz 6 channels"), std::string::npos) << server.log();
   expect_exact(original, server.finish());
 }
 
