@@ -39,8 +39,8 @@ Result<void> PagedRegion::Impl::unmap(PageRange pages) {
     return tl::unexpected(done.error());
   }
   if (ledger_->refused(*range) != 0) {
-    if (auto offered = wait_for_source(
-            *range, [&](mapping::PageLedger::Kept told) { ledger_->offer_again(*range, std::move(told)); });
+    if (auto offered =
+            wait_for_source(*range, [&](const mapping::PageLedger::Kept& told) { ledger_->offer_again(*range, told); });
         !offered) {
       return offered;
     }
