@@ -83,7 +83,7 @@ bool PagedRegion::Impl::has_node() const {
 std::vector<mapping::ThreadId> PagedRegion::Impl::holders_of(const Need& need) const {
   auto holders = ledger_->holders(need.range, need.alone);
   if (need.quiet) {
-    const auto storing = gate_.holders();
+    const auto storing = gate_.holders(need.range);
     holders.insert(holders.end(), storing.begin(), storing.end());
   }
   return holders;
@@ -228,7 +228,7 @@ Result<void> PagedRegion::Impl::discard(PageRange pages) {
   if (!range || range->empty()) {
     return range ? Result<void>() : tl::unexpected(range.error());
   }
-  mapping::StoreGate::Shut shut(gate_);
+  mapping::StoreGate::Shut shut(gate_, *range);
   const auto done = through_node({*range, true, true}, [&](int fd, auto& /*files*/, NodeId /*node*/) -> Result<void> {
     shut.wait();
     // The kernel writes back, tells us (FALLOCATE), and drops the pages (fs/fuse/file.c, fuse_file_fallocate). What the
@@ -261,16 +261,15 @@ Result<void> PagedRegion::Impl::resize(std::uint64_t size) {
   if (size > kLargest) {
     return fail(EINVAL, fmt::format("a region's size must be at most 2^62 bytes, not {}", size));
   }
-  const std::uint64_t least = std::min(size, ledger_->size());
-  mapping::StoreGate::Shut shut(gate_);
-  const auto done =
-      through_node({{least, kLargest}, true, true}, [&](int fd, auto& /*files*/, NodeId /*node*/) -> Result<void> {
-        shut.wait();
-        if (retried([&] { return ::ftruncate(fd, static_cast<off_t>(size)); }) != 0) {
-          return fail_errno(errno, fmt::format("resizing region {} to {} bytes", options_.id.value, size));
-        }
-        return {};
-      });
+  const ByteRange beyond{std::min(size, ledger_->size()), kLargest};
+  mapping::StoreGate::Shut shut(gate_, beyond);
+  const auto done = through_node({beyond, true, true}, [&](int fd, auto& /*files*/, NodeId /*node*/) -> Result<void> {
+    shut.wait();
+    if (retried([&] { return ::ftruncate(fd, static_cast<off_t>(size)); }) != 0) {
+      return fail_errno(errno, fmt::format("resizing region {} to {} bytes", options_.id.value, size));
+    }
+    return {};
+  });
   if (!done) {
     return tl::unexpected(done.error());
   }
@@ -323,10 +322,6 @@ void PagedRegion::Impl::on_idle(std::function<void()> callback) {
 }
 
 Result<void> PagedRegion::Impl::bind(std::shared_ptr<mapping::OwnFiles> files, NodeId node) {
-  bool writes_back = true;
-  if (const mapping::OwnFiles::Use connection(*files); connection) {
-    writes_back = connection->capabilities().has(Feature::writeback_cache);
-  }
   const MutexLock lock(lock_);
   if (revoked_) {
     return fail(ESTALE, fmt::format("region {} has been revoked", options_.id.value));
@@ -336,6 +331,8 @@ Result<void> PagedRegion::Impl::bind(std::shared_ptr<mapping::OwnFiles> files, N
                                    node_.value));
   }
   if (!files_) {
+    const mapping::OwnFiles::Use connection(*files);
+    writes_back_ = !connection || connection->capabilities().has(Feature::writeback_cache);
     ledger_->log_to([files](LogLevel level, const std::string& text) { files->log(level, text); });
     ledger_->surplus_to([weak = weak_from_this(), node](const ByteRange& range) {
       later().post({~node.value}, [weak, range](bool go_ahead) {
@@ -347,7 +344,6 @@ Result<void> PagedRegion::Impl::bind(std::shared_ptr<mapping::OwnFiles> files, N
   }
   files_ = std::move(files);
   node_ = node;
-  writes_back_ = writes_back;
   return {};
 }
 

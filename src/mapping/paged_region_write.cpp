@@ -38,7 +38,7 @@ Result<void> PagedRegion::Impl::write(std::uint64_t offset, std::span<const std:
   while (true) {
     auto done = store(offset, from);
     if (!done || !*done) {
-      mapping::StoreGate::Shut shut(gate_);
+      mapping::StoreGate::Shut shut(gate_, range);
       done = through_node({range, true, true}, [&](int fd, auto& /*files*/, NodeId /*node*/) {
         shut.wait();
         return write_file(offset, from, fd);

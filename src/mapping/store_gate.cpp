@@ -6,8 +6,9 @@ namespace dmmap::mapping {
 
 StoreGate::Pass::Pass(StoreGate& gate, const ByteRange& range) : gate_(gate), range_(range), thread_(this_thread()) {
   const MutexLock lock(gate_.lock_);
-  given_ = gate_.shut_ == 0 && std::none_of(gate_.passes_.begin(), gate_.passes_.end(),
-                                            [&range](const Pass* pass) { return pass->range_.overlaps(range); });
+  const bool shut = std::any_of(gate_.shut_.begin(), gate_.shut_.end(),
+                                [&range](const ByteRange& each) { return each.overlaps(range); });
+  given_ = !shut && gate_.quiet(range);
   if (given_) {
     gate_.passes_.push_back(this);
   }
@@ -19,34 +20,40 @@ StoreGate::Pass::~Pass() {
   }
   const MutexLock lock(gate_.lock_);
   gate_.passes_.erase(std::find(gate_.passes_.begin(), gate_.passes_.end(), this));
-  if (gate_.passes_.empty()) {
-    gate_.quiet_.notify_all();
-  }
+  gate_.given_back_.notify_all();
 }
 
-void StoreGate::shut() {
+bool StoreGate::quiet(const ByteRange& range) const {
+  return std::none_of(passes_.begin(), passes_.end(),
+                      [&range](const Pass* pass) { return pass->range_.overlaps(range); });
+}
+
+void StoreGate::shut(const ByteRange& range) {
   const MutexLock lock(lock_);
-  ++shut_;
+  shut_.push_back(range);
 }
 
-void StoreGate::open() {
+void StoreGate::open(const ByteRange& range) {
   const MutexLock lock(lock_);
-  --shut_;
+  shut_.erase(std::find_if(shut_.begin(), shut_.end(), [&range](const ByteRange& each) {
+    return each.begin == range.begin && each.end == range.end;
+  }));
 }
 
-void StoreGate::wait_until_quiet() {
+void StoreGate::wait_until_quiet(const ByteRange& range) {
   MutexLock lock(lock_);
-  while (!passes_.empty()) {
-    lock.wait(quiet_);
+  while (!quiet(range)) {
+    lock.wait(given_back_);
   }
 }
 
-std::vector<ThreadId> StoreGate::holders() const {
+std::vector<ThreadId> StoreGate::holders(const ByteRange& range) const {
   const MutexLock lock(lock_);
   std::vector<ThreadId> threads;
-  threads.reserve(passes_.size());
   for (const Pass* const pass : passes_) {
-    threads.push_back(pass->thread_);
+    if (pass->range_.overlaps(range)) {
+      threads.push_back(pass->thread_);
+    }
   }
   return threads;
 }

@@ -12,6 +12,8 @@
 #include <dmmap/thread_safety.h>
 
 #include <condition_variable>
+#include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "mapping/byte_ranges.h"
@@ -38,31 +40,36 @@ class StoreGate {
     bool given_;
   };
 
-  /// Shut, for the scope; quiet after wait().
+  static constexpr ByteRange kAll{0, std::numeric_limits<std::uint64_t>::max()};
+
+  /// Shut for `range`, for the scope; quiet there after wait().
   class Shut {
    public:
-    explicit Shut(StoreGate& gate) : gate_(gate) { gate_.shut(); }
+    explicit Shut(StoreGate& gate, const ByteRange& range = kAll) : gate_(gate), range_(range) { gate_.shut(range_); }
     Shut(const Shut&) = delete;
     Shut& operator=(const Shut&) = delete;
-    ~Shut() { gate_.open(); }
-    void wait() { gate_.wait_until_quiet(); }
+    ~Shut() { gate_.open(range_); }
+    void wait() { gate_.wait_until_quiet(range_); }
 
    private:
     StoreGate& gate_;
+    ByteRange range_;
   };
 
-  void shut() DMMAP_EXCLUDES(lock_);
-  /// Once for each shut().
-  void open() DMMAP_EXCLUDES(lock_);
-  /// Waits for holders(). The gate is to be shut.
-  void wait_until_quiet() DMMAP_EXCLUDES(lock_);
+  void shut(const ByteRange& range = kAll) DMMAP_EXCLUDES(lock_);
+  /// Once for each shut() of that range.
+  void open(const ByteRange& range = kAll) DMMAP_EXCLUDES(lock_);
+  /// Waits for holders(). The gate is to be shut there.
+  void wait_until_quiet(const ByteRange& range = kAll) DMMAP_EXCLUDES(lock_);
   /// The threads that hold passes; a thread is to take or shut before it tells anybody that it waits.
-  [[nodiscard]] std::vector<ThreadId> holders() const DMMAP_EXCLUDES(lock_);
+  [[nodiscard]] std::vector<ThreadId> holders(const ByteRange& range = kAll) const DMMAP_EXCLUDES(lock_);
 
  private:
+  [[nodiscard]] bool quiet(const ByteRange& range) const DMMAP_REQUIRES(lock_);
+
   mutable Mutex lock_;
-  std::condition_variable quiet_;
-  unsigned shut_ DMMAP_GUARDED_BY(lock_) = 0;
+  std::condition_variable given_back_;
+  std::vector<ByteRange> shut_ DMMAP_GUARDED_BY(lock_);
   std::vector<const Pass*> passes_ DMMAP_GUARDED_BY(lock_);
 };
 

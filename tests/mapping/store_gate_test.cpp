@@ -34,6 +34,19 @@ TEST(StoreGateTest, ShutItGivesNoneAndOpensAfterAsMany) {
   EXPECT_TRUE(gate.holders().empty());
 }
 
+TEST(StoreGateTest, ShutForSomeBytesItIsOpenForOthers) {
+  StoreGate gate;
+  const StoreGate::Pass pass(gate, {0, 100});
+  {
+    StoreGate::Shut some(gate, {100, 200});
+    some.wait();  // for nobody: the pass is for others
+    EXPECT_FALSE(static_cast<bool>(StoreGate::Pass(gate, {199, 300})));
+    EXPECT_TRUE(static_cast<bool>(StoreGate::Pass(gate, {200, 300})));
+    EXPECT_TRUE(gate.holders({100, 200}).empty());
+  }
+  EXPECT_TRUE(static_cast<bool>(StoreGate::Pass(gate, {100, 200})));
+}
+
 TEST(StoreGateTest, WhoShutsItWaitsForPassesThatAreOut) {
   StoreGate gate;
   std::optional<StoreGate::Pass> pass(std::in_place, gate, ByteRange{0, 1});

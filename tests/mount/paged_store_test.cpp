@@ -13,18 +13,11 @@
 
 #include "mount/paged_fixture.h"
 #include "support/mounts.h"
+#include "support/text.h"
 #include "transport/unique_fd.h"
 
 namespace dmmap::testing {
 namespace {
-
-std::size_t count(const std::string& text, const std::string& what) {
-  std::size_t times = 0;
-  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) {
-    ++times;
-  }
-  return times;
-}
 
 class PagedStoreTest : public PagedTest {
  protected:
@@ -165,16 +158,17 @@ TEST_F(PagedStoreTest, NothingGoesBackWhileWritersComeAndGo) {
     return value;
   };
   std::array<std::uint64_t, 3> last{};
-  // The server's, in two places of each page. By one thread: two that have once met by write(2) go on by it where there
-  // is one processor, since each shuts the gate for the other.
-  threads.emplace_back([&] {
-    for (std::uint64_t value = 1; !over.load(); ++value) {
-      for (std::size_t place = 0; place < 2 * kCounted; ++place) {
-        ASSERT_TRUE(write(place / 2 * kPage + place % 2 * 8, number(value)));
+  // Two of the server's, each with places of its own.
+  for (std::size_t who = 0; who < 2; ++who) {
+    threads.emplace_back([&, who] {
+      for (std::uint64_t value = 1; !over.load(); ++value) {
+        for (std::size_t page = 0; page < kCounted; ++page) {
+          ASSERT_TRUE(write(page * kPage + who * 8, number(value)));
+        }
+        last[who] = value;
       }
-      last[0] = last[1] = value;
-    }
-  });
+    });
+  }
   // A client that comes, stores through its mapping, and goes.
   threads.emplace_back([&] {
     for (std::uint64_t value = 1; !over.load(); ++value) {

@@ -28,6 +28,7 @@
 #include "support/process.h"
 #include "support/requirement.h"
 #include "support/temporary_directory.h"
+#include "support/text.h"
 #include "transport/unique_fd.h"
 
 namespace dmmap::testing {
@@ -56,14 +57,6 @@ std::string content(const Path& file) {
   std::ostringstream out;
   out << in.rdbuf();
   return out.str();
-}
-
-std::size_t count(const std::string& text, const std::string& part) {
-  std::size_t found = 0;
-  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
-    ++found;
-  }
-  return found;
 }
 
 // How much sound the header of a WAV file says that there is; other programs go by it, libsndfile finds out by itself.
