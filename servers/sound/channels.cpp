@@ -1,7 +1,6 @@
 #include "servers/sound/channels.h"
 
 #include <algorithm>
-#include <array>
 #include <numeric>
 #include <optional>
 

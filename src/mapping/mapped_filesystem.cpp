@@ -14,6 +14,9 @@ namespace dmmap {
 
 namespace {
 
+bool may_write(int flags) {
+  return (flags & O_ACCMODE) != O_RDONLY;
+}
 bool opened_for_writing_only(int flags) {
   return (flags & O_ACCMODE) == O_WRONLY;
 }
@@ -79,20 +82,21 @@ void MappedFilesystem::open(const OpenRequest& request, Reply<Opened> reply) {
     reply.error(file.error().code);
     return;
   }
-  ReleaseRequest undo;
-  undo.node = request.node;
-  undo.handle = file->handle;
-
+  const auto undo = [&] {
+    ReleaseRequest release;
+    release.node = request.node;
+    release.handle = file->handle;
+    released(release);
+    grants_->remove(file->handle);
+  };
   const auto carried = carry_out(request, *file);
   if (!carried) {
-    released(undo);
+    undo();
     reply.error(carried.error().code);
     return;
   }
-  if (carried->page_cache && (request.flags & O_ACCMODE) != O_RDONLY &&
-      !grants_->paged().may_be_written(request.node)) {
-    released(undo);
-    grants_->remove(file->handle);
+  if (carried->page_cache && may_write(request.flags) && !grants_->paged().may_be_written(request.node)) {
+    undo();
     reply.error(EAGAIN);
     return;
   }
@@ -103,8 +107,7 @@ void MappedFilesystem::open(const OpenRequest& request, Reply<Opened> reply) {
   opened.backing = carried->backing;
   opened.stream = file->stream && !carried->backing && opened.direct_io;
   if (reply.ok(opened) == Delivery::gone) {
-    released(undo);
-    grants_->remove(file->handle);
+    undo();
   }
 }
 
@@ -112,8 +115,7 @@ Result<MappedFilesystem::CarriedOut> MappedFilesystem::carry_out(const OpenReque
   // Such a descriptor can't be mapped at all (mmap(2), EACCES): it matters only what write(2) means, and where the node
   // shows a region already, that's clear.
   const bool for_writing_only = opened_for_writing_only(request.flags);
-  const bool may_write = (request.flags & O_ACCMODE) != O_RDONLY;
-  const Asked asked{file.handle, file.own_io, may_write, (request.flags & O_ACCMODE) == O_RDWR};
+  const Asked asked{file.handle, file.own_io, may_write(request.flags), (request.flags & O_ACCMODE) == O_RDWR};
   if (for_writing_only && (file.own_io || grants_->of_node(request.node))) {
     return grants_->add_without(request.node, asked, true);
   }
@@ -122,7 +124,7 @@ Result<MappedFilesystem::CarriedOut> MappedFilesystem::carry_out(const OpenReque
   question.node = request.node;
   question.handle = file.handle;
   question.read = !for_writing_only;
-  question.write = may_write;
+  question.write = asked.may_write;
   question.node_region = grants_->of_node(request.node);
   const auto grant = map(question);
   if (!grant) {

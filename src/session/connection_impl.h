@@ -51,8 +51,9 @@ class ConnectionImpl final : public Connection, public Notifier {
   Completion queue(NodeId key, std::string what, Make make);
   Completion queue_if(Feature feature, NodeId key, std::string what, Make make);
   Result<void> send(const protocol::Notification& notification, const std::string& what);
-  /// Sends it from the calling thread, which may serve requests.
-  Result<void> send_and_wait(const std::string& what, const Make& make);
+  /// Sends it from the calling thread, which may serve requests. `what` says it to a trace.
+  template <class What>
+  Result<void> send_and_wait(const protocol::Notification& notification, const What& what);
   [[nodiscard]] static Completion done(Result<void> outcome);
 
   Core& core_;

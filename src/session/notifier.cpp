@@ -103,17 +103,20 @@ Completion ConnectionImpl::inval_inode(NodeId node, std::int64_t offset, std::in
                [=] { return protocol::notify_inval_inode(node, offset, length); });
 }
 
-Result<void> ConnectionImpl::send_and_wait(const std::string& what, const Make& make) {
+template <class What>
+Result<void> ConnectionImpl::send_and_wait(const protocol::Notification& notification, const What& what) {
   const WhileWaiting waiting;
   if (!waiting.may_wait()) {
     return fail(EDEADLK, "too many handlers wait already");
   }
-  return gone_.load() ? fail(ENOTCONN, "the mount is gone") : send(make(), what);
+  return gone_.load() ? fail(ENOTCONN, "the mount is gone")
+                      : send(notification, core_.trace().on() ? what() : std::string());
 }
 
 Result<void> ConnectionImpl::inval_inode_and_wait(NodeId node, std::int64_t offset, std::int64_t length) {
-  return send_and_wait(fmt::format("INVAL_INODE node {} offset {} length {}", node.value, offset, length),
-                       [=] { return protocol::notify_inval_inode(node, offset, length); });
+  return send_and_wait(protocol::notify_inval_inode(node, offset, length), [=] {
+    return fmt::format("INVAL_INODE node {} offset {} length {}", node.value, offset, length);
+  });
 }
 
 Completion ConnectionImpl::inval_entry(NodeId parent, std::string name, bool expire_only) {
@@ -138,8 +141,8 @@ Completion ConnectionImpl::store(NodeId node, std::uint64_t offset, std::vector<
 }
 
 Result<void> ConnectionImpl::store_and_wait(NodeId node, std::uint64_t offset, std::span<const std::byte> data) {
-  return send_and_wait(fmt::format("STORE node {} offset {} size {}", node.value, offset, data.size()),
-                       [=] { return protocol::notify_store(node, offset, data); });
+  return send_and_wait(protocol::notify_store(node, offset, data),
+                       [=] { return fmt::format("STORE node {} offset {} size {}", node.value, offset, data.size()); });
 }
 
 void ConnectionImpl::retrieve(NodeId node, std::uint64_t offset, std::uint32_t size, RetrieveCallback callback) {

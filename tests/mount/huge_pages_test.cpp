@@ -66,15 +66,6 @@ std::shared_ptr<SharedRegion> make_region(bool huge_pages, std::string name) {
   return *region;
 }
 
-class RegionStream : public Stream {
- public:
-  explicit RegionStream(std::shared_ptr<Region> region) : region_(std::move(region)) {}
-  Result<Grant> map(const MapRequest& /*request*/) override { return Grant{region_}; }
-
- private:
-  std::shared_ptr<Region> region_;
-};
-
 TEST(HugePagesTest, TheyShowTheSameBytesAndSmallOnesCanBeTakenOut) {
   DMMAP_NEEDS(needs::passthrough());
   const ShmemSetting setting("advise");
@@ -117,24 +108,23 @@ TEST(HugePagesTest, TheyShowTheSameBytesAndSmallOnesCanBeTakenOut) {
   EXPECT_TRUE(seen == expected);
 }
 
-TEST(HugePagesTest, WhoDoesNotAskHasNone) {
-  const ShmemSetting setting("advise");
+// A region that can have no huge pages says so, has none, and works.
+void expect_small(const std::string& setting_word, bool asks, const std::string& name) {
+  const ShmemSetting setting(setting_word);
   DMMAP_NEEDS(setting.missing());
-  const auto region = make_region(false, "dmmap-small");
+  const auto region = make_region(asks, name);
   EXPECT_FALSE(region->huge_pages_active());
   const std::string bytes(kSize, 'a');
   ASSERT_TRUE(region->write(0, std::as_bytes(std::span(bytes))));
-  EXPECT_EQ(mapped_huge("dmmap-small"), 0U);
+  EXPECT_EQ(mapped_huge(name), 0U);
+}
+
+TEST(HugePagesTest, WhoDoesNotAskHasNone) {
+  expect_small("advise", false, "dmmap-small");
 }
 
 TEST(HugePagesTest, WhereTheSystemForbidsThemTheRegionSaysSoAndWorks) {
-  const ShmemSetting setting("never");
-  DMMAP_NEEDS(setting.missing());
-  const auto region = make_region(true, "dmmap-never");
-  EXPECT_FALSE(region->huge_pages_active());
-  const std::string bytes(kSize, 'a');
-  ASSERT_TRUE(region->write(0, std::as_bytes(std::span(bytes))));
-  EXPECT_EQ(mapped_huge("dmmap-never"), 0U);
+  expect_small("never", true, "dmmap-never");
 }
 
 }  // namespace

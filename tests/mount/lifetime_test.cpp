@@ -26,15 +26,6 @@ namespace {
 constexpr std::size_t kSize = 65536;
 constexpr std::chrono::seconds kPatience{10};
 
-class RegionStream : public Stream {
- public:
-  explicit RegionStream(std::shared_ptr<Region> region) : region_(std::move(region)) {}
-  Result<Grant> map(const MapRequest& /*request*/) override { return Grant{region_}; }
-
- private:
-  std::shared_ptr<Region> region_;
-};
-
 class LifetimeTest : public ::testing::Test {
  protected:
   void SetUp() override {

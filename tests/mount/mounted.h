@@ -3,6 +3,7 @@
 // Promises: gone, and unmounted, with the object. Thread safety: one thread.
 #pragma once
 
+#include <dmmap/device.h>
 #include <dmmap/session.h>
 
 #include <filesystem>
@@ -38,6 +39,16 @@ class Mounted {
   TemporaryDirectory directory_;
   std::shared_ptr<Lines> lines_ = std::make_shared<Lines>();
   std::optional<Session> session_;
+};
+
+/// Each map of it shows the one region.
+class RegionStream final : public Stream {
+ public:
+  explicit RegionStream(std::shared_ptr<Region> region) : region_(std::move(region)) {}
+  Result<Grant> map(const MapRequest& /*request*/) override { return Grant{region_}; }
+
+ private:
+  std::shared_ptr<Region> region_;
 };
 
 /// A mapping of the whole of a file, made by the test as any client would.
