@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "cli/probe_report.h"
-#include "servers/sound/ring_choice.h"
+#include "servers/sound/device/ring_choice.h"
 
 namespace dmmap::cli {
 

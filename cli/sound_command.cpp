@@ -16,8 +16,8 @@
 
 #include "servers/daemon/daemon_log.h"
 #include "servers/daemon/readiness.h"
-#include "servers/sound/engine.h"
-#include "servers/sound/sound_filesystem.h"
+#include "servers/sound/device/sound_filesystem.h"
+#include "servers/sound/mix/engine.h"
 
 namespace dmmap::cli {
 
@@ -135,7 +135,7 @@ Result<Checked> check(const Settings& settings, std::ostream& err) {
 
 // Serves until it's told to end.
 Result<void> serve(const Settings& settings, const Checked& checked, daemon::Readiness& readiness) {
-  auto sink = sound::open_sink(checked.sink);
+  auto sink = sound::open_sink(checked.sink, checked.log);
   if (!sink) {
     return tl::unexpected(sink.error());
   }

@@ -64,10 +64,10 @@ TEST_F(PagedServerTest, FioVerifiesWhatItMapped) {
   DMMAP_NEEDS(needs::program("fio"));
   start(64 * kMebi);
   for (const std::string pattern : {"randwrite", "write"}) {
-    const Outcome fio = run(
-        {"fio", "--name=mapped", "--filename=" + file(), "--ioengine=mmap", "--rw=" + pattern, "--bs=4k", "--size=64m",
-         "--verify=crc32c", "--verify_fatal=1", "--do_verify=1", "--fsync=64", "--invalidate=1", "--randseed=7"},
-        std::chrono::seconds(90));
+    const Outcome fio = run({"fio", "--name=mapped", "--filename=" + file(), "--ioengine=mmap", "--rw=" + pattern,
+                             "--bs=4k", "--size=64m", "--verify=crc32c", "--verify_state_save=0", "--verify_fatal=1",
+                             "--do_verify=1", "--fsync=64", "--invalidate=1", "--randseed=7"},
+                            std::chrono::seconds(90));
     EXPECT_EQ(fio.status, 0) << fio.out << fio.err;
     EXPECT_NE(fio.out.find("err= 0"), std::string::npos) << fio.out;
   }
@@ -76,10 +76,10 @@ TEST_F(PagedServerTest, FioVerifiesWhatItMapped) {
 TEST_F(PagedServerTest, FioVerifiesMixedWaysIntoTheFile) {
   DMMAP_NEEDS(needs::program("fio"));
   start(64 * kMebi);
-  const Outcome fio =
-      run({"fio", "--filename=" + file(), "--bs=4k", "--size=32m", "--rw=randrw", "--verify=crc32c", "--verify_fatal=1",
-           "--randseed=9", "--name=mapped", "--ioengine=mmap", "--name=written", "--ioengine=psync", "--offset=32m"},
-          std::chrono::seconds(90));
+  const Outcome fio = run({"fio", "--filename=" + file(), "--bs=4k", "--size=32m", "--rw=randrw", "--verify=crc32c",
+                           "--verify_state_save=0", "--verify_fatal=1", "--randseed=9", "--name=mapped",
+                           "--ioengine=mmap", "--name=written", "--ioengine=psync", "--offset=32m"},
+                          std::chrono::seconds(90));
   EXPECT_EQ(fio.status, 0) << fio.out << fio.err;
 }
 

@@ -1,5 +1,5 @@
 // What each ioctl of the dsp answers, for sane and for insane input.
-#include "servers/sound/dsp_ioctls.h"
+#include "servers/sound/device/dsp_ioctls.h"
 
 #include <gtest/gtest.h>
 #include <linux/soundcard.h>

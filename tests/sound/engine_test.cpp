@@ -1,5 +1,5 @@
 // The engine with simulated time: what programs play comes out as it went in.
-#include "servers/sound/engine.h"
+#include "servers/sound/mix/engine.h"
 
 #include <gtest/gtest.h>
 
@@ -364,7 +364,7 @@ TEST(Engine, AnHourDoesNotDrift) {
 }
 
 // The thread, with the machine's clock: a source that counts how often it's asked.
-class CountingSource final : public Source {
+class CountingSource final : public EngineStream {
  public:
   void advance() override { advanced.fetch_add(1); }
   [[nodiscard]] std::optional<Time> deadline() const override {

@@ -1,5 +1,5 @@
 // Samples, channels: what the bytes of each format mean, against libsndfile's reading of the same bytes.
-#include "servers/sound/format.h"
+#include "servers/sound/audio/format.h"
 
 #include <gtest/gtest.h>
 #include <sndfile.h>
@@ -10,7 +10,7 @@
 #include <limits>
 #include <random>
 
-#include "servers/sound/channels.h"
+#include "servers/sound/audio/channels.h"
 #include "sound/support.h"
 #include "support/temporary_directory.h"
 

@@ -1,4 +1,4 @@
-#include "servers/sound/fragments.h"
+#include "servers/sound/stream/fragments.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <random>
 
-#include "servers/sound/stream_clock.h"
+#include "servers/sound/stream/stream_clock.h"
 
 namespace dmmap::sound {
 namespace {

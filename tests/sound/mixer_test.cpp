@@ -1,4 +1,4 @@
-#include "servers/sound/mixer.h"
+#include "servers/sound/mix/mixer.h"
 
 #include <gtest/gtest.h>
 

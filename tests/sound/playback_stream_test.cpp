@@ -1,4 +1,4 @@
-#include "servers/sound/playback_stream.h"
+#include "servers/sound/stream/playback_stream.h"
 
 #include <gtest/gtest.h>
 

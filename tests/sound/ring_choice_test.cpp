@@ -1,4 +1,4 @@
-#include "servers/sound/ring_choice.h"
+#include "servers/sound/device/ring_choice.h"
 
 #include <gtest/gtest.h>
 

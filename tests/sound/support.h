@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "servers/sound/engine.h"
-#include "servers/sound/playback_stream.h"
+#include "servers/sound/mix/engine.h"
+#include "servers/sound/stream/playback_stream.h"
 
 namespace dmmap::sound::testing {
 
@@ -94,7 +94,7 @@ class RingedStream final : public PlaybackStream {
 };
 
 /// A PlaybackStream as the engine takes it, without a device.
-class TestSource final : public Source {
+class TestSource final : public EngineStream {
  public:
   TestSource(const Clock& clock, std::size_t region_bytes)
       : region(std::make_shared<MemoryRegion>(region_bytes)), stream(region, true), clock_(clock) {}

@@ -1,4 +1,4 @@
-#include "servers/sound/wav_sink.h"
+#include "servers/sound/sinks/wav_sink.h"
 
 #include <gtest/gtest.h>
 #include <sndfile.h>
@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "servers/sound/sink.h"
+#include "servers/sound/sinks/sink.h"
 #include "sound/support.h"
 #include "support/audio_compare.h"
 #include "support/temporary_directory.h"
@@ -34,9 +34,9 @@ TEST(Sink, SaysWhatItCanNotBe) {
     EXPECT_EQ(choice.error().code, EINVAL);
     EXPECT_NE(choice.error().message.find("wav:FILE"), std::string::npos);
   }
-  EXPECT_TRUE(parse_sink("null")->file.empty());
-  EXPECT_EQ(parse_sink("wav:a:b")->file, "a:b");
-  const auto missing = open_sink({"/no/such/folder/x.wav"});
+  EXPECT_EQ(parse_sink("null")->kind, SinkChoice::Kind::null);
+  EXPECT_EQ(parse_sink("wav:a:b")->name, "a:b");
+  const auto missing = open_sink({SinkChoice::Kind::wav, "/no/such/folder/x.wav"}, [](LogLevel, const std::string&) {});
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, ENOENT);
 }

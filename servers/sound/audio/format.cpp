@@ -1,0 +1,186 @@
+#include "servers/sound/audio/format.h"
+
+#include <fmt/format.h>
+#include <linux/soundcard.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <type_traits>
+
+namespace dmmap::sound {
+
+namespace {
+
+// Linux's header ends before these (4Front's sys/soundcard.h, OSS 4).
+constexpr int kS32Le = 0x1000;
+constexpr int kS32Be = 0x2000;
+constexpr int kFloat = 0x4000;
+constexpr int kS24Le = 0x8000;
+constexpr int kS24Be = 0x10000;
+constexpr int kS24Packed = 0x40000;
+
+struct Facts {
+  Encoding encoding;
+  const char* name;
+  int oss;
+  unsigned bytes;
+  unsigned bits;  // that a sink needs
+  std::byte silence;
+};
+constexpr std::array<Facts, kEncodings> kFacts{{
+    {Encoding::u8, "U8", AFMT_U8, 1, 16, std::byte{0x80}},
+    {Encoding::s8, "S8", AFMT_S8, 1, 16, std::byte{0}},
+    {Encoding::mu_law, "MU_LAW", AFMT_MU_LAW, 1, 16, std::byte{0xff}},
+    {Encoding::a_law, "A_LAW", AFMT_A_LAW, 1, 16, std::byte{0xd5}},
+    {Encoding::s16_le, "S16_LE", AFMT_S16_LE, 2, 16, std::byte{0}},
+    {Encoding::s16_be, "S16_BE", AFMT_S16_BE, 2, 16, std::byte{0}},
+    {Encoding::s24_le, "S24_LE", kS24Le, 4, 24, std::byte{0}},
+    {Encoding::s24_be, "S24_BE", kS24Be, 4, 24, std::byte{0}},
+    {Encoding::s24_packed, "S24_PACKED", kS24Packed, 3, 24, std::byte{0}},
+    {Encoding::s32_le, "S32_LE", kS32Le, 4, 24, std::byte{0}},
+    {Encoding::s32_be, "S32_BE", kS32Be, 4, 24, std::byte{0}},
+    {Encoding::float32, "FLOAT", kFloat, 4, 24, std::byte{0}},
+}};
+
+constexpr const Facts& facts(Encoding encoding) {
+  return kFacts.at(static_cast<std::size_t>(encoding));
+}
+static_assert(std::all_of(kFacts.begin(), kFacts.end(),
+                          [](const Facts& each) { return &facts(each.encoding) == &each; }));
+
+// ITU-T G.711: the bits are sent inverted; three of them are an exponent, four a mantissa. 14 bits are meant.
+int of_mu_law(std::byte coded) {
+  const unsigned bits = ~std::to_integer<unsigned>(coded) & 0xff;
+  const int magnitude = static_cast<int>(((bits & 0xf) * 2 + 33) << (bits >> 4 & 7)) - 33;
+  return (bits & 0x80) != 0 ? -magnitude : magnitude;
+}
+
+// Likewise, with every second bit inverted, and no bias in the lowest segment. 13 bits are meant.
+int of_a_law(std::byte coded) {
+  const unsigned bits = std::to_integer<unsigned>(coded) ^ 0x55;
+  const unsigned exponent = bits >> 4 & 7;
+  const unsigned mantissa = (bits & 0xf) * 2 + 1;
+  const int magnitude = static_cast<int>(exponent == 0 ? mantissa : (mantissa + 32) << (exponent - 1));
+  return (bits & 0x80) != 0 ? magnitude : -magnitude;
+}
+
+// The 8 * kBytes bits at `from`, as the upper ones of 32.
+template <unsigned kBytes, std::endian kOrder>
+std::int32_t upper(const std::byte* from) {
+  std::uint32_t value = 0;
+  for (unsigned i = 0; i < kBytes; ++i) {
+    const unsigned place = kOrder == std::endian::little ? i : kBytes - 1 - i;
+    value |= std::to_integer<std::uint32_t>(from[i]) << (8 * (place + 4 - kBytes));
+  }
+  return static_cast<std::int32_t>(value);
+}
+
+float of_float(const std::byte* from) {
+  float value = 0;
+  std::memcpy(&value, from, sizeof value);
+  return std::isfinite(value) ? value : 0.0F;
+}
+
+template <class Read>
+void append(std::span<const std::byte> bytes, unsigned size, std::vector<float>& samples, const Read& read) {
+  const std::size_t count = bytes.size() / size;
+  samples.reserve(samples.size() + count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto value = read(bytes.data() + i * size);
+    if constexpr (std::is_same_v<decltype(value), const float>) {
+      samples.push_back(value);
+    } else {
+      samples.push_back(static_cast<float>(value) / 2147483648.0F);
+    }
+  }
+}
+
+std::int32_t nearest(float sample, float full_scale) {
+  return static_cast<std::int32_t>(std::lrintf(std::clamp(sample * full_scale, -full_scale, full_scale - 1)));
+}
+
+}  // namespace
+
+unsigned sample_bytes(Encoding encoding) {
+  return facts(encoding).bytes;
+}
+
+unsigned frame_bytes(const AudioFormat& format) {
+  return sample_bytes(format.encoding) * format.channels;
+}
+
+std::uint64_t bytes_a_second(const AudioFormat& format) {
+  return std::uint64_t{frame_bytes(format)} * format.rate;
+}
+
+const char* name_of(Encoding encoding) {
+  return facts(encoding).name;
+}
+
+int oss_bits(Encoding encoding) {
+  return facts(encoding).oss;
+}
+
+std::optional<Encoding> encoding_of(int oss_bits) {
+  const auto* const found =
+      std::find_if(kFacts.begin(), kFacts.end(), [oss_bits](const Facts& each) { return each.oss == oss_bits; });
+  return found == kFacts.end() ? std::nullopt : std::optional(found->encoding);
+}
+
+unsigned sink_bits(Encoding encoding) {
+  return facts(encoding).bits;
+}
+
+std::byte silence(Encoding encoding) {
+  return facts(encoding).silence;
+}
+
+void append_samples(Encoding encoding, std::span<const std::byte> bytes, std::vector<float>& samples) {
+  using std::endian;
+  const auto each = [&](const auto& read) { append(bytes, sample_bytes(encoding), samples, read); };
+  switch (encoding) {
+    case Encoding::u8:
+      return each([](const std::byte* at) { return (std::to_integer<std::int32_t>(*at) - 128) * (1 << 24); });
+    case Encoding::s8:
+      return each(upper<1, endian::little>);
+    case Encoding::mu_law:
+      return each([](const std::byte* at) { return of_mu_law(*at) * (1 << 18); });
+    case Encoding::a_law:
+      return each([](const std::byte* at) { return of_a_law(*at) * (1 << 19); });
+    case Encoding::s16_le:
+      return each(upper<2, endian::little>);
+    case Encoding::s16_be:
+      return each(upper<2, endian::big>);
+    case Encoding::s24_le:
+    case Encoding::s24_packed:
+      return each(upper<3, endian::little>);
+    case Encoding::s24_be:
+      return each([](const std::byte* at) { return upper<3, endian::big>(at + 1); });
+    case Encoding::s32_le:
+      return each(upper<4, endian::little>);
+    case Encoding::s32_be:
+      return each(upper<4, endian::big>);
+    case Encoding::float32:
+      return each(of_float);
+  }
+}
+
+std::int16_t to_s16(float sample) {
+  return static_cast<std::int16_t>(nearest(sample, 32768.0F));
+}
+
+std::int32_t to_s24(float sample) {
+  return nearest(sample, 8388608.0F);
+}
+
+std::string describe(const AudioFormat& format) {
+  const std::string channels = format.channels == 1   ? "mono"
+                               : format.channels == 2 ? "stereo"
+                                                      : fmt::format("{} channels", format.channels);
+  return fmt::format("{} {} Hz {}", name_of(format.encoding), format.rate, channels);
+}
+
+}  // namespace dmmap::sound

@@ -1,0 +1,55 @@
+// IoctlAnswer: what comes of an ioctl, and how answers are made.
+//
+// Thread safety: every function, from any thread.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <optional>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+namespace dmmap::sound {
+
+/// An errno value, or the bytes that are stored where the client's argument points.
+struct IoctlAnswer {
+  int error = 0;
+  std::vector<std::byte> output;
+};
+
+/// The answer that stores `value`.
+template <class T>
+[[nodiscard]] IoctlAnswer stored(const T& value) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  IoctlAnswer answer;
+  answer.output.resize(sizeof value);
+  std::memcpy(answer.output.data(), &value, sizeof value);
+  return answer;
+}
+
+/// The answer that stores an int; what is too large for one becomes the largest.
+[[nodiscard]] inline IoctlAnswer number(std::uint64_t value) {
+  return stored(static_cast<int>(std::min<std::uint64_t>(value, std::numeric_limits<int>::max())));
+}
+
+[[nodiscard]] inline IoctlAnswer error(int code) {
+  return {code, {}};
+}
+
+/// What the client has there; nothing when it's shorter than that.
+template <class T>
+[[nodiscard]] std::optional<T> input_as(std::span<const std::byte> input) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  if (input.size() < sizeof(T)) {
+    return std::nullopt;
+  }
+  T value;
+  std::memcpy(&value, input.data(), sizeof value);
+  return value;
+}
+
+}  // namespace dmmap::sound

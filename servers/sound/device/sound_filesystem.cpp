@@ -1,0 +1,77 @@
+#include "servers/sound/device/sound_filesystem.h"
+
+#include <dmmap/memory_pages.h>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <fstream>
+#include <string_view>
+
+namespace dmmap::sound {
+
+namespace {
+
+// "mplayer[1234]". A thread's comm can be read at any time, unlike its cmdline (the mmap lock isn't needed for it).
+std::string program_of(std::uint32_t pid) {
+  std::string name;
+  std::ifstream comm(fmt::format("/proc/{}/comm", pid));
+  const bool known = pid != 0 && std::getline(comm, name) && !name.empty();
+  return fmt::format("{}[{}]", known ? std::string_view(name) : std::string_view("?"), pid);
+}
+
+}  // namespace
+
+SoundFilesystem::SoundFilesystem(const Clock& clock, Engine& engine, RingWish rings, LogSink log)
+    : clock_(clock), engine_(engine), log_(std::move(log)), wish_(rings) {
+  const auto added = add({.name = "dsp", .mode = 0666, .size = kMostRingBytes, .own_io = true, .seekable = false},
+                         [this](const OpenRequest& request) { return open_dsp(request); });
+  if (!added) {
+    log_(LogLevel::error, added.error().message);
+  }
+}
+
+void SoundFilesystem::mounted(Connection& connection) {
+  DeviceFilesystem::mounted(connection);
+  rings_ = choose_rings(wish_, connection.capabilities());
+}
+
+std::string SoundFilesystem::ioctl_name(std::uint32_t command) const {
+  return std::string(sound::ioctl_name(command));
+}
+
+Result<std::shared_ptr<Region>> SoundFilesystem::make_ring(RegionId id) const {
+  constexpr const char* kName = "dmmap-dsp";
+  if (kind() == RingKind::shared) {
+    return SharedRegion::create({.id = id, .size = kMostRingBytes, .name = kName});
+  }
+  if (kind() == RingKind::paged) {
+    auto pages = MemoryPages::create(kMostRingBytes);
+    if (!pages) {
+      return tl::unexpected(pages.error());
+    }
+    return PagedRegion::create({.id = id, .size = kMostRingBytes, .name = kName}, std::move(*pages));
+  }
+  return std::shared_ptr<Region>();
+}
+
+Result<std::shared_ptr<Stream>> SoundFilesystem::open_dsp(const OpenRequest& request) {
+  const int access = request.flags & O_ACCMODE;
+  if (access == O_RDONLY) {
+    return fail(ENODEV, "there is nothing to record from");  // as Linux, for a card without capture
+  }
+  const std::uint64_t number = next_stream_.fetch_add(1);
+  // What is open for writing alone can't be mapped (mmap(2), EACCES).
+  auto ring = access == O_RDWR ? make_ring({number}) : std::shared_ptr<Region>();
+  if (!ring) {
+    log_(LogLevel::error, fmt::format("no memory for a stream: {}", ring.error().message));
+    return tl::unexpected(ring.error());
+  }
+  auto stream = std::make_shared<DspStream>(StreamIdentity{number, program_of(request.caller.pid)}, std::move(*ring),
+                                            kind() != RingKind::none, clock_, engine_, log_);
+  engine_.add(stream);
+  return stream;
+}
+
+}  // namespace dmmap::sound

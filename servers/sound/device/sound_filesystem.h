@@ -1,0 +1,45 @@
+// SoundFilesystem: the directory that has `dsp`, each open of which is a stream of its own.
+//
+// Promises: any number of programs at once, each with a ring of its own, whose kind is chosen when it's mounted.
+// Thread safety: as DeviceFilesystem; rings() when it's mounted.
+#pragma once
+
+#include <dmmap/device.h>
+#include <dmmap/log.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "servers/sound/device/dsp_stream.h"
+#include "servers/sound/device/ring_choice.h"
+#include "servers/sound/mix/engine.h"
+
+namespace dmmap::sound {
+
+class SoundFilesystem final : public DeviceFilesystem {
+ public:
+  /// `clock` and `engine` must outlive it.
+  SoundFilesystem(const Clock& clock, Engine& engine, RingWish rings, LogSink log);
+
+  /// What was chosen. Errors: those of choose_rings(); programs can then map nothing.
+  [[nodiscard]] const Result<RingChoice>& rings() const { return rings_; }
+
+  void mounted(Connection& connection) override;
+  [[nodiscard]] std::string ioctl_name(std::uint32_t command) const override;
+
+ private:
+  Result<std::shared_ptr<Stream>> open_dsp(const OpenRequest& request);
+  /// Null when programs can't map.
+  Result<std::shared_ptr<Region>> make_ring(RegionId id) const;
+  [[nodiscard]] RingKind kind() const { return rings_ ? rings_->kind : RingKind::none; }
+
+  const Clock& clock_;
+  Engine& engine_;
+  const LogSink log_;
+  const RingWish wish_;
+  Result<RingChoice> rings_;  // set before anything is opened
+  std::atomic<std::uint64_t> next_stream_{1};
+};
+
+}  // namespace dmmap::sound

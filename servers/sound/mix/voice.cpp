@@ -1,0 +1,88 @@
+#include "servers/sound/mix/voice.h"
+
+#include <algorithm>
+
+namespace dmmap::sound {
+
+void Voice::begin(const AudioFormat& format, std::uint64_t place) {
+  if (ready_.empty()) {
+    first_ = place;
+  } else if (place > ready_until()) {
+    ready_.resize((place - first_) * sink_channels_);
+  }
+  began_ = ready_until();
+  frames_ = 0;
+  format_ = format;
+  map_.emplace(format.channels, sink_channels_);
+  map_first_ = format.channels > sink_channels_;
+  resampler_.reset();
+  if (format.rate != sink_rate_) {
+    resampler_.emplace(format.rate, sink_rate_, std::min(format.channels, sink_channels_));
+  }
+  active_ = true;
+}
+
+void Voice::play(std::span<const std::byte> bytes) {
+  std::vector<float> samples;
+  append_samples(format_.encoding, bytes, samples);
+  take(std::move(samples));
+}
+
+void Voice::pause(Nanoseconds length) {
+  const double frames = std::chrono::duration<double>(length).count() * format_.rate;
+  take(std::vector<float>(static_cast<std::size_t>(frames) * format_.channels));
+}
+
+void Voice::end() {
+  if (resampler_) {
+    std::vector<float> rest;
+    resampler_->finish(rest);
+    append(rest);
+    resampler_.reset();
+  }
+  active_ = false;
+}
+
+double Voice::played_until() const {
+  return static_cast<double>(began_) + static_cast<double>(frames_) * sink_rate_ / format_.rate;
+}
+
+void Voice::take(std::vector<float> samples) {
+  frames_ += samples.size() / format_.channels;
+  if (map_first_) {
+    std::vector<float> mapped;
+    map_->apply(samples, mapped);
+    samples.swap(mapped);
+  }
+  if (resampler_) {
+    std::vector<float> resampled;
+    resampler_->process(samples, resampled);
+    append(resampled);
+  } else {
+    append(samples);
+  }
+}
+
+void Voice::append(std::span<const float> samples) {
+  if (map_first_) {
+    ready_.insert(ready_.end(), samples.begin(), samples.end());
+  } else {
+    map_->apply(samples, ready_);
+  }
+}
+
+void Voice::add_to(std::span<float> mix, std::uint64_t from) {
+  const std::uint64_t until = from + mix.size() / sink_channels_;
+  if (ready_.empty() || first_ >= until) {
+    return;
+  }
+  const std::size_t skip = (first_ - from) * sink_channels_;
+  const std::size_t count = std::min(ready_.size(), mix.size() - skip);
+  for (std::size_t i = 0; i < count; ++i) {
+    mix[skip + i] += ready_[i];
+  }
+  ready_.erase(ready_.begin(), ready_.begin() + static_cast<std::ptrdiff_t>(count));
+  first_ += count / sink_channels_;
+}
+
+}  // namespace dmmap::sound
