@@ -59,6 +59,10 @@ inline constexpr unsigned kMostChannels = 8;
 /// 24 bits. What a float can't mean (NaN, infinity) is silence. A sample that isn't whole at the end is left out.
 void append_samples(Encoding encoding, std::span<const std::byte> bytes, std::vector<float>& samples);
 
+/// The other way: `bytes` becomes the nearest that the encoding has, clamped at full scale, but for FLOAT, which has
+/// all. Exact for what append_samples() made of the same encoding. REQUIRES: `bytes` has room for exactly the samples.
+void encode_samples(Encoding encoding, std::span<const float> samples, std::span<std::byte> bytes);
+
 /// The sample of 16 or 24 bits that is nearest; what lies beyond full scale is clamped. Exact for what append_samples()
 /// made of as many bits or fewer.
 [[nodiscard]] std::int16_t to_s16(float sample);
