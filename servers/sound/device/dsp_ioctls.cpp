@@ -1,13 +1,13 @@
 #include "servers/sound/device/dsp_ioctls.h"
 
-// Before soundcard.h, which takes _IOWR and the like from there.
-#include <linux/soundcard.h>
-#include <sys/ioctl.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <limits>
+#include <optional>
+#include <utility>
+
+#include "servers/sound/device/oss4.h"
 
 namespace dmmap::sound {
 
@@ -52,24 +52,45 @@ AudioFormat with_encoding(AudioFormat format, int bits) {
   return format;
 }
 
-AudioFormat set(PlaybackStream& stream, Time now, const AudioFormat& wanted) {
-  stream.set_format(now, wanted);
-  return stream.format();
+// What both directions have; the one that records is asked last and answers for both, as on Linux.
+AudioFormat format_of(const DspHalves& halves) {
+  return halves.capture != nullptr ? halves.capture->format() : halves.playback->format();
 }
 
-IoctlAnswer output_space(PlaybackStream& stream, Time now) {
-  const Fragments ring = stream.fragments();
-  const std::uint64_t space = stream.space(now);
+Fragments fragments_of(const DspHalves& halves) {
+  return halves.capture != nullptr ? halves.capture->fragments() : halves.playback->fragments();
+}
+
+AudioFormat set(const DspHalves& halves, Time now, const AudioFormat& wanted) {
+  if (halves.playback != nullptr) {
+    halves.playback->set_format(now, wanted);
+  }
+  if (halves.capture != nullptr) {
+    halves.capture->set_format(now, wanted);
+  }
+  return format_of(halves);
+}
+
+// Asks the directions that there are, and answers what the last said, or the first that refused.
+template <class Ask>
+auto each_of(const DspHalves& halves, const Ask& ask) {
+  if (halves.playback == nullptr || halves.capture == nullptr) {
+    return halves.playback != nullptr ? ask(*halves.playback) : ask(*halves.capture);
+  }
+  auto first = ask(*halves.playback);
+  return first ? ask(*halves.capture) : first;
+}
+
+IoctlAnswer space(const Fragments& ring, std::uint64_t bytes) {
   audio_buf_info info{};
-  info.fragments = counter(space / ring.size);
+  info.fragments = counter(bytes / ring.size);
   info.fragstotal = counter(ring.count);
   info.fragsize = counter(ring.size);
-  info.bytes = counter(space);
+  info.bytes = counter(bytes);
   return stored(info);
 }
 
-IoctlAnswer output_position(PlaybackStream& stream, Time now) {
-  const Position position = stream.position(now);
+IoctlAnswer position(const Position& position) {
   count_info info{};
   info.bytes = counter(position.bytes);
   info.blocks = counter(position.blocks);
@@ -77,40 +98,142 @@ IoctlAnswer output_position(PlaybackStream& stream, Time now) {
   return stored(info);
 }
 
-int capabilities(const DeviceFacts& facts) {
-  return DSP_CAP_REALTIME | DSP_CAP_TRIGGER | DSP_CAP_MULTI | (facts.mmap ? DSP_CAP_MMAP : 0);
+IoctlAnswer errors(const DspHalves& halves) {
+  oss4::ErrorInfo info;
+  if (halves.playback != nullptr) {
+    info.play_underruns = counter(halves.playback->untold_xruns());
+  }
+  if (halves.capture != nullptr) {
+    info.rec_overruns = counter(halves.capture->untold_xruns());
+  }
+  return stored(info);
+}
+
+int enabled(const DspHalves& halves) {
+  return (halves.playback != nullptr && halves.playback->output_enabled() ? PCM_ENABLE_OUTPUT : 0) |
+         (halves.capture != nullptr && halves.capture->input_enabled() ? PCM_ENABLE_INPUT : 0);
+}
+
+int capabilities(const CardFacts& card) {
+  return DSP_CAP_REALTIME | DSP_CAP_TRIGGER | DSP_CAP_MULTI | oss4::kCapOutput | oss4::kCapVirtual |
+         (card.record ? DSP_CAP_DUPLEX | oss4::kCapInput : 0) | (card.mmap ? DSP_CAP_MMAP : 0);
+}
+
+// A volume, as OSS has it: the left in the low byte, the right in the next.
+IoctlAnswer volume(const Level& level) {
+  return number(level.left | level.right << 8);
+}
+
+IoctlAnswer set_volume(Level& level, int value) {
+  const auto bits = static_cast<unsigned>(value);
+  level.left = std::min(bits & 0xff, 100U);
+  level.right = std::min(bits >> 8 & 0xff, 100U);
+  return volume(level);
+}
+
+IoctlAnswer set_trigger(const DspHalves& halves, Time now, int value) {
+  if (halves.playback != nullptr) {
+    halves.playback->trigger(now, (value & PCM_ENABLE_OUTPUT) != 0);
+  }
+  if (halves.capture != nullptr) {
+    if (const auto started = halves.capture->trigger(now, (value & PCM_ENABLE_INPUT) != 0); !started) {
+      return error(started.error().code);
+    }
+  }
+  return {};
 }
 
 // Those that take a number where the argument points.
-IoctlAnswer answer_with_input(PlaybackStream& stream, Time now, std::uint32_t command, int value) {
+IoctlAnswer answer_with_input(const DspHalves& halves, Time now, std::uint32_t command, int value) {
+  const AudioFormat format = format_of(halves);
   switch (command) {
     case SNDCTL_DSP_SPEED:
-      return number(set(stream, now, with_rate(stream.format(), value)).rate);
+      return number(set(halves, now, with_rate(format, value)).rate);
     case SNDCTL_DSP_STEREO:
-      return number(set(stream, now, with_channels(stream.format(), value != 0 ? 2 : 1)).channels - 1);
+      return number(set(halves, now, with_channels(format, value != 0 ? 2 : 1)).channels - 1);
     case SNDCTL_DSP_CHANNELS:
-      return number(set(stream, now, with_channels(stream.format(), value)).channels);
+      return number(set(halves, now, with_channels(format, value)).channels);
     case SNDCTL_DSP_SETFMT:
-      return stored(oss_bits(set(stream, now, with_encoding(stream.format(), value)).encoding));
+      return stored(oss_bits(set(halves, now, with_encoding(format, value)).encoding));
     case SNDCTL_DSP_GETBLKSIZE:
-      return number(stream.fragments().size);
+      return number(fragments_of(halves).size);
     case SNDCTL_DSP_SETFRAGMENT: {
-      const auto set = stream.set_fragments(static_cast<std::uint32_t>(value));
+      const auto bits = static_cast<std::uint32_t>(value);
+      const auto set = each_of(halves, [bits](auto& half) { return half.set_fragments(bits); });
       return set ? stored(value) : error(set.error().code);
     }
     case SNDCTL_DSP_SUBDIVIDE: {
-      const auto parts = stream.subdivide(static_cast<std::uint32_t>(value));
+      const auto bits = static_cast<std::uint32_t>(value);
+      const auto parts = each_of(halves, [bits](auto& half) { return half.subdivide(bits); });
       return parts ? number(*parts) : error(parts.error().code);
     }
     case SNDCTL_DSP_SETTRIGGER:
-      stream.trigger(now, (value & PCM_ENABLE_OUTPUT) != 0);
-      return {};
+      return set_trigger(halves, now, value);
+    case oss4::kSetPlayVol:
+      return halves.playback != nullptr ? set_volume(halves.levels.playback, value) : error(EINVAL);
+    case oss4::kSetRecVol:
+      return halves.capture != nullptr ? set_volume(halves.levels.recording, value) : error(EINVAL);
     case SOUND_PCM_WRITE_FILTER:
       return error(EIO);
-    case SNDCTL_DSP_PROFILE:  // a hint about what the program is like
+    case SNDCTL_DSP_PROFILE:  // hints about what the program is like, and whether formats may be converted
+    case oss4::kCookedMode:
+    case oss4::kPolicy:
       return {};
     default:
       return error(EINVAL);
+  }
+}
+
+// Those about what is played; nothing for others.
+std::optional<IoctlAnswer> answer_of_playback(PlaybackStream* stream, const Level& level, Time now,
+                                              std::uint32_t command) {
+  const auto if_there = [stream](const auto& answer) { return stream != nullptr ? answer(*stream) : error(EINVAL); };
+  switch (command) {
+    case SNDCTL_DSP_GETOSPACE:
+      return if_there([&](auto& it) { return space(it.fragments(), it.space(now)); });
+    case SNDCTL_DSP_GETOPTR:
+      return if_there([&](auto& it) { return position(it.position(now)); });
+    case SNDCTL_DSP_GETODELAY:
+      return if_there([&](auto& it) { return number(it.unplayed(now)); });
+    case oss4::kCurrentOptr:
+      return if_there([&](auto& it) {
+        const std::uint64_t held = it.unplayed(now) / frame_bytes(it.format());
+        return stored(oss4::Count{static_cast<std::int64_t>(it.played() / frame_bytes(it.format())), counter(held)});
+      });
+    case oss4::kGetPlayVol:
+      return if_there([&](auto& /*it*/) { return volume(level); });
+    case oss4::kHaltOutput:
+      return if_there([&](auto& it) { return it.reset(now), IoctlAnswer(); });
+    case SNDCTL_DSP_POST:
+      if (stream != nullptr) {
+        stream->post(now);
+      }
+      return IoctlAnswer();
+    default:
+      return std::nullopt;
+  }
+}
+
+// Those about what is recorded; nothing for others.
+std::optional<IoctlAnswer> answer_of_capture(CaptureStream* stream, const Level& level, Time now,
+                                             std::uint32_t command) {
+  const auto if_there = [stream](const auto& answer) { return stream != nullptr ? answer(*stream) : error(EINVAL); };
+  switch (command) {
+    case SNDCTL_DSP_GETISPACE:
+      return if_there([&](auto& it) { return space(it.fragments(), it.available(now)); });
+    case SNDCTL_DSP_GETIPTR:
+      return if_there([&](auto& it) { return position(it.position(now)); });
+    case oss4::kCurrentIptr:
+      return if_there([&](auto& it) {
+        const std::uint64_t held = it.available(now) / frame_bytes(it.format());
+        return stored(oss4::Count{static_cast<std::int64_t>(it.recorded() / frame_bytes(it.format())), counter(held)});
+      });
+    case oss4::kGetRecVol:
+      return if_there([&](auto& /*it*/) { return volume(level); });
+    case oss4::kHaltInput:
+      return if_there([&](auto& it) { return it.reset(now), IoctlAnswer(); });
+    default:
+      return std::nullopt;
   }
 }
 
@@ -148,38 +271,45 @@ constexpr std::array kNames = {DMMAP_NAME(SNDCTL_DSP_RESET),         DMMAP_NAME(
 
 }  // namespace
 
-IoctlAnswer answer_ioctl(PlaybackStream& stream, const DeviceFacts& facts, Time now, std::uint32_t command,
+IoctlAnswer answer_ioctl(const DspHalves& halves, const CardFacts& card, Time now, std::uint32_t command,
                          std::span<const std::byte> input) {
+  if (auto answer = answer_of_playback(halves.playback, halves.levels.playback, now, command)) {
+    return std::move(*answer);
+  }
+  if (auto answer = answer_of_capture(halves.capture, halves.levels.recording, now, command)) {
+    return std::move(*answer);
+  }
   switch (command) {
     case SNDCTL_DSP_RESET:
-      stream.reset(now);
-      return {};
-    case SNDCTL_DSP_POST:
-      stream.post(now);
+      if (halves.playback != nullptr) {
+        halves.playback->reset(now);
+      }
+      if (halves.capture != nullptr) {
+        halves.capture->reset(now);
+      }
       return {};
     case SNDCTL_DSP_GETFMTS:
       return stored(all_formats());
-    case SNDCTL_DSP_GETOSPACE:
-      return output_space(stream, now);
-    case SNDCTL_DSP_GETOPTR:
-      return output_position(stream, now);
-    case SNDCTL_DSP_GETODELAY:
-      return number(stream.unplayed(now));
     case SNDCTL_DSP_GETCAPS:
-      return stored(capabilities(facts));
+      return stored(capabilities(card));
     case SNDCTL_DSP_GETTRIGGER:
-      return stored(stream.output_enabled() ? PCM_ENABLE_OUTPUT : 0);
+      return stored(enabled(halves));
+    case oss4::kGetError:
+      return errors(halves);
     case SNDCTL_DSP_SETSYNCRO:  // as Linux: there's nothing to synchronise with
+    case oss4::kSilence:        // what isn't written is silent anyhow, and nothing is played twice
+    case oss4::kSkip:
       return {};
     case SNDCTL_DSP_SETDUPLEX:
+      return halves.playback != nullptr && halves.capture != nullptr ? IoctlAnswer() : error(EIO);
     case SOUND_PCM_READ_FILTER:
       return error(EIO);
     case SOUND_PCM_READ_RATE:
-      return number(stream.format().rate);
+      return number(format_of(halves).rate);
     case SOUND_PCM_READ_CHANNELS:
-      return number(stream.format().channels);
+      return number(format_of(halves).channels);
     case SOUND_PCM_READ_BITS:
-      return stored(oss_bits(stream.format().encoding));
+      return stored(oss_bits(format_of(halves).encoding));
     case OSS_GETVERSION:
       return stored(SOUND_VERSION);
     default:
@@ -193,7 +323,7 @@ IoctlAnswer answer_ioctl(PlaybackStream& stream, const DeviceFacts& facts, Time 
   if ((_IOC_DIR(command) & _IOC_WRITE) == 0 || !value) {
     return error(EINVAL);
   }
-  return answer_with_input(stream, now, command, *value);
+  return answer_with_input(halves, now, command, *value);
 }
 
 bool leads_to_the_ring(std::uint32_t command) {

@@ -199,7 +199,7 @@ void PlaybackStream::start(Time now) {
   if (dry_since_) {
     chunk.silent = now - *dry_since_;
     dry_since_.reset();
-    ++counts_.underruns;
+    ++counts_.xruns;
   }
 }
 

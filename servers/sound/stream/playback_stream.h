@@ -21,9 +21,11 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "servers/sound/audio/chunk.h"
+#include "servers/sound/stream/position.h"
 #include "servers/sound/stream/ring.h"
 #include "servers/sound/stream/ring_pace.h"
 
@@ -31,21 +33,6 @@ namespace dmmap::sound {
 
 /// How what is played gets into the ring.
 enum class Path { undecided, mapped, written };
-
-/// SNDCTL_DSP_GETOPTR.
-struct Position {
-  std::uint64_t bytes = 0;   ///< played since the stream was reset
-  std::uint64_t blocks = 0;  ///< fragments that were played since this was last asked
-  std::uint64_t ring = 0;    ///< byte of the ring that is about to be played
-};
-
-/// What happened to a stream since it was opened.
-struct StreamCounts {
-  std::uint64_t frames = 0;  ///< played
-  std::uint64_t underruns = 0;
-  std::uint64_t slips = 0;
-  double seconds = 0;  ///< played
-};
 
 class PlaybackStream {
  public:
@@ -98,6 +85,10 @@ class PlaybackStream {
   [[nodiscard]] Path path() const { return path_; }
   [[nodiscard]] bool running() const { return running_; }
   [[nodiscard]] const StreamCounts& counts() const { return counts_; }
+  /// Bytes played since it was reset.
+  [[nodiscard]] std::uint64_t played() const { return played_; }
+  /// Underruns that nobody has been told of by this.
+  [[nodiscard]] std::uint64_t untold_xruns() { return counts_.xruns - std::exchange(told_xruns_, counts_.xruns); }
 
  private:
   [[nodiscard]] bool in_use() const;
@@ -127,6 +118,7 @@ class PlaybackStream {
   RingBuffer ring_;               // what was written, or copied, and is to be played
   std::vector<Chunk> chunks_;
   StreamCounts counts_;
+  std::uint64_t told_xruns_ = 0;
 };
 
 }  // namespace dmmap::sound
