@@ -142,7 +142,7 @@ Result<Checked> check(const Settings& settings, std::ostream& err) {
 
 // Serves until it's told to end.
 Result<void> serve(const Settings& settings, const Checked& checked, daemon::Readiness& readiness) {
-  auto sink = sound::open_sink(checked.sink, checked.log);
+  auto sink = sound::open_sink(checked.sink);
   if (!sink) {
     return tl::unexpected(sink.error());
   }
@@ -152,7 +152,7 @@ Result<void> serve(const Settings& settings, const Checked& checked, daemon::Rea
   }
   const sound::MachineClock clock;
   sound::Levels levels;
-  sound::Engine engine(clock, std::make_unique<sound::Mixer>(std::move(*sink), checked.format, checked.log));
+  sound::Engine engine(clock, std::make_unique<sound::Mixer>(std::move(*sink), checked.format, levels, checked.log));
   sound::SoundFilesystem filesystem({clock, engine, source->get(), levels, checked.ring, checked.log});
   SessionOptions options;
   options.mount.mountpoint = settings.mountpoint;

@@ -14,6 +14,7 @@
 #include <random>
 #include <span>
 
+#include "servers/sound/oss4.h"
 #include "sound/support.h"
 
 namespace dmmap::sound::testing {
@@ -28,7 +29,7 @@ class DspIoctls : public ::testing::Test {
       std::memcpy(bytes.data(), &*input, sizeof *input);
     }
     stream.copy(now);
-    return answer_ioctl(stream, {.mmap = mmap}, now, command, bytes);
+    return answer_ioctl({&stream, nullptr, levels}, {.mmap = mmap, .record = false}, now, command, bytes);
   }
   template <class T>
   T get(std::uint32_t command, std::optional<int> input = {}) {
@@ -46,6 +47,7 @@ class DspIoctls : public ::testing::Test {
   bool mmap = true;
   std::shared_ptr<MemoryRegion> region = std::make_shared<MemoryRegion>(1 << 20);
   RingedStream stream{region, true};
+  StreamLevels levels;
 };
 
 TEST_F(DspIoctls, AFreshDeviceIs8kHzMonoU8) {
@@ -95,7 +97,7 @@ TEST_F(DspIoctls, FormatsThatAreNotThereBecomeOneThatIs) {
 
 TEST_F(DspIoctls, CapabilitiesAreTrue) {
   const int caps = number(SNDCTL_DSP_GETCAPS);
-  EXPECT_EQ(caps, DSP_CAP_MMAP | DSP_CAP_TRIGGER | DSP_CAP_REALTIME | DSP_CAP_MULTI);
+  EXPECT_EQ(caps, DSP_CAP_MMAP | DSP_CAP_TRIGGER | DSP_CAP_REALTIME | DSP_CAP_MULTI | PCM_CAP_OUTPUT | PCM_CAP_VIRTUAL);
   mmap = false;
   EXPECT_EQ(number(SNDCTL_DSP_GETCAPS) & DSP_CAP_MMAP, 0);
 }
@@ -164,7 +166,7 @@ TEST_F(DspIoctls, InputThatIsTooShortIsRefused) {
   for (const auto number_of : {SNDCTL_DSP_SPEED, SNDCTL_DSP_SETFMT, SNDCTL_DSP_SETTRIGGER}) {
     const auto command = static_cast<std::uint32_t>(number_of);
     EXPECT_EQ(error(command), EINVAL);
-    EXPECT_EQ(answer_ioctl(stream, {}, now, command, std::vector<std::byte>(3)).error, EINVAL);
+    EXPECT_EQ(answer_ioctl({&stream, nullptr, levels}, {}, now, command, std::vector<std::byte>(3)).error, EINVAL);
   }
 }
 
@@ -184,7 +186,7 @@ TEST_F(DspIoctls, GarbageNeverBreaksIt) {
     std::copy_n(bytes.begin(), std::min(input.size(), bytes.size()), input.begin());
     now += Nanoseconds(some(50'000'000));
     stream.copy(now);
-    const IoctlAnswer answer = answer_ioctl(stream, {}, now, command, input);
+    const IoctlAnswer answer = answer_ioctl({&stream, nullptr, levels}, {}, now, command, input);
     ASSERT_TRUE(answer.output.empty() || answer.output.size() == _IOC_SIZE(command)) << std::hex << command;
     if (some(4) == 0) {
       stream.write(now, std::vector<std::byte>(some(5000)));

@@ -24,14 +24,16 @@ class MixerTest : public ::testing::Test {
 };
 
 TEST_F(MixerTest, NothingPlayedIsNothingHeard) {
-  Mixer mixer{std::make_unique<MemorySink>(heard), {}, {}};
+  const Levels levels;
+  Mixer mixer{std::make_unique<MemorySink>(heard), {}, levels, {}};
   mixer.mix(kBegin, {});
   mixer.finish();
   EXPECT_FALSE(heard->started);
 }
 
 TEST_F(MixerTest, ShortSoundsWithinOnePeriodKeepTheirPlaces) {
-  Mixer mixer{std::make_unique<MemorySink>(heard), {}, {}};
+  const Levels levels;
+  Mixer mixer{std::make_unique<MemorySink>(heard), {}, levels, {}};
   const std::vector<std::int16_t> one(40, 100);
   const std::vector<std::int16_t> other(40, 7);
   // The first for 5 ms from 0, the other for 5 ms from 2 ms on; given in the wrong order.
@@ -47,7 +49,8 @@ TEST_F(MixerTest, ShortSoundsWithinOnePeriodKeepTheirPlaces) {
 }
 
 TEST_F(MixerTest, AStreamThatStopsAndBeginsAgainWithinOnePeriodKeepsBoth) {
-  Mixer mixer{std::make_unique<MemorySink>(heard), {}, {}};
+  const Levels levels;
+  Mixer mixer{std::make_unique<MemorySink>(heard), {}, levels, {}};
   const auto sound = noise(40, 1);
   std::vector<Part> parts;
   parts.push_back({1, {whole(sound, kBegin), whole(sound, kBegin + milliseconds(10))}});
@@ -59,7 +62,8 @@ TEST_F(MixerTest, AStreamThatStopsAndBeginsAgainWithinOnePeriodKeepsBoth) {
 }
 
 TEST_F(MixerTest, FinishGivesAllThatAResamplerHolds) {
-  Mixer mixer{std::make_unique<MemorySink>(heard), {.rate = 48000, .channels = 1}, {}};
+  const Levels levels;
+  Mixer mixer{std::make_unique<MemorySink>(heard), {.rate = 48000, .channels = 1}, levels, {}};
   Chunk chunk = whole(noise(8000, 2), kBegin);
   chunk.ends = false;
   std::vector<Part> parts;
@@ -71,7 +75,8 @@ TEST_F(MixerTest, FinishGivesAllThatAResamplerHolds) {
 }
 
 TEST_F(MixerTest, StereoIsAveragedForAMonoSink) {
-  Mixer mixer{std::make_unique<MemorySink>(heard), {.rate = {}, .channels = 1}, {}};
+  const Levels levels;
+  Mixer mixer{std::make_unique<MemorySink>(heard), {.rate = {}, .channels = 1}, levels, {}};
   Chunk chunk = whole({100, 200, -50, 50, 1000, 3000}, kBegin);
   chunk.format.channels = 2;
   std::vector<Part> parts;
@@ -88,7 +93,8 @@ class FailingSink final : public Sink {
 };
 
 TEST_F(MixerTest, AFailingSinkIsLoggedOnce) {
-  Mixer mixer{std::make_unique<FailingSink>(), {}, [this](LogLevel level, const std::string& text) {
+  const Levels levels;
+  Mixer mixer{std::make_unique<FailingSink>(), {}, levels, [this](LogLevel level, const std::string& text) {
                 EXPECT_EQ(level, LogLevel::error);
                 logged.push_back(text);
               }};

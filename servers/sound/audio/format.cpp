@@ -1,7 +1,6 @@
 #include "servers/sound/audio/format.h"
 
 #include <fmt/format.h>
-#include <linux/soundcard.h>
 
 #include <algorithm>
 #include <array>
@@ -11,17 +10,11 @@
 #include <cstring>
 #include <type_traits>
 
+#include "servers/sound/oss4.h"
+
 namespace dmmap::sound {
 
 namespace {
-
-// Linux's header ends before these (4Front's sys/soundcard.h, OSS 4).
-constexpr int kS32Le = 0x1000;
-constexpr int kS32Be = 0x2000;
-constexpr int kFloat = 0x4000;
-constexpr int kS24Le = 0x8000;
-constexpr int kS24Be = 0x10000;
-constexpr int kS24Packed = 0x40000;
 
 struct Facts {
   Encoding encoding;
@@ -38,12 +31,12 @@ constexpr std::array<Facts, kEncodings> kFacts{{
     {Encoding::a_law, "A_LAW", AFMT_A_LAW, 1, 16, std::byte{0xd5}},
     {Encoding::s16_le, "S16_LE", AFMT_S16_LE, 2, 16, std::byte{0}},
     {Encoding::s16_be, "S16_BE", AFMT_S16_BE, 2, 16, std::byte{0}},
-    {Encoding::s24_le, "S24_LE", kS24Le, 4, 24, std::byte{0}},
-    {Encoding::s24_be, "S24_BE", kS24Be, 4, 24, std::byte{0}},
-    {Encoding::s24_packed, "S24_PACKED", kS24Packed, 3, 24, std::byte{0}},
-    {Encoding::s32_le, "S32_LE", kS32Le, 4, 24, std::byte{0}},
-    {Encoding::s32_be, "S32_BE", kS32Be, 4, 24, std::byte{0}},
-    {Encoding::float32, "FLOAT", kFloat, 4, 24, std::byte{0}},
+    {Encoding::s24_le, "S24_LE", AFMT_S24_LE, 4, 24, std::byte{0}},
+    {Encoding::s24_be, "S24_BE", AFMT_S24_BE, 4, 24, std::byte{0}},
+    {Encoding::s24_packed, "S24_PACKED", AFMT_S24_PACKED, 3, 24, std::byte{0}},
+    {Encoding::s32_le, "S32_LE", AFMT_S32_LE, 4, 24, std::byte{0}},
+    {Encoding::s32_be, "S32_BE", AFMT_S32_BE, 4, 24, std::byte{0}},
+    {Encoding::float32, "FLOAT", AFMT_FLOAT, 4, 24, std::byte{0}},
 }};
 
 constexpr const Facts& facts(Encoding encoding) {
@@ -102,7 +95,7 @@ std::byte to_a_law(int value) {
 float of_float(const std::byte* from) {
   float value = 0;
   std::memcpy(&value, from, sizeof value);
-  return std::isfinite(value) ? value : 0.0F;
+  return std::isfinite(value) ? std::clamp(value, -1.0F, 1.0F) : 0.0F;
 }
 
 template <class Read>

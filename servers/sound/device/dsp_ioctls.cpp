@@ -7,7 +7,7 @@
 #include <optional>
 #include <utility>
 
-#include "servers/sound/device/oss4.h"
+#include "servers/sound/oss4.h"
 
 namespace dmmap::sound {
 
@@ -99,7 +99,7 @@ IoctlAnswer position(const Position& position) {
 }
 
 IoctlAnswer errors(const DspHalves& halves) {
-  oss4::ErrorInfo info;
+  OssErrorInfo info;
   if (halves.playback != nullptr) {
     info.play_underruns = counter(halves.playback->untold_xruns());
   }
@@ -115,8 +115,8 @@ int enabled(const DspHalves& halves) {
 }
 
 int capabilities(const CardFacts& card) {
-  return DSP_CAP_REALTIME | DSP_CAP_TRIGGER | DSP_CAP_MULTI | oss4::kCapOutput | oss4::kCapVirtual |
-         (card.record ? DSP_CAP_DUPLEX | oss4::kCapInput : 0) | (card.mmap ? DSP_CAP_MMAP : 0);
+  return DSP_CAP_REALTIME | DSP_CAP_TRIGGER | DSP_CAP_MULTI | PCM_CAP_OUTPUT | PCM_CAP_VIRTUAL |
+         (card.record ? DSP_CAP_DUPLEX | PCM_CAP_INPUT : 0) | (card.mmap ? DSP_CAP_MMAP : 0);
 }
 
 // A volume, as OSS has it: the left in the low byte, the right in the next.
@@ -169,15 +169,15 @@ IoctlAnswer answer_with_input(const DspHalves& halves, Time now, std::uint32_t c
     }
     case SNDCTL_DSP_SETTRIGGER:
       return set_trigger(halves, now, value);
-    case oss4::kSetPlayVol:
+    case SNDCTL_DSP_SETPLAYVOL:
       return halves.playback != nullptr ? set_volume(halves.levels.playback, value) : error(EINVAL);
-    case oss4::kSetRecVol:
+    case SNDCTL_DSP_SETRECVOL:
       return halves.capture != nullptr ? set_volume(halves.levels.recording, value) : error(EINVAL);
     case SOUND_PCM_WRITE_FILTER:
       return error(EIO);
     case SNDCTL_DSP_PROFILE:  // hints about what the program is like, and whether formats may be converted
-    case oss4::kCookedMode:
-    case oss4::kPolicy:
+    case SNDCTL_DSP_COOKEDMODE:
+    case SNDCTL_DSP_POLICY:
       return {};
     default:
       return error(EINVAL);
@@ -195,14 +195,14 @@ std::optional<IoctlAnswer> answer_of_playback(PlaybackStream* stream, const Leve
       return if_there([&](auto& it) { return position(it.position(now)); });
     case SNDCTL_DSP_GETODELAY:
       return if_there([&](auto& it) { return number(it.unplayed(now)); });
-    case oss4::kCurrentOptr:
+    case SNDCTL_DSP_CURRENT_OPTR:
       return if_there([&](auto& it) {
         const std::uint64_t held = it.unplayed(now) / frame_bytes(it.format());
-        return stored(oss4::Count{static_cast<std::int64_t>(it.played() / frame_bytes(it.format())), counter(held)});
+        return stored(OssCount{static_cast<std::int64_t>(it.played() / frame_bytes(it.format())), counter(held)});
       });
-    case oss4::kGetPlayVol:
+    case SNDCTL_DSP_GETPLAYVOL:
       return if_there([&](auto& /*it*/) { return volume(level); });
-    case oss4::kHaltOutput:
+    case SNDCTL_DSP_HALT_OUTPUT:
       return if_there([&](auto& it) { return it.reset(now), IoctlAnswer(); });
     case SNDCTL_DSP_POST:
       if (stream != nullptr) {
@@ -223,14 +223,14 @@ std::optional<IoctlAnswer> answer_of_capture(CaptureStream* stream, const Level&
       return if_there([&](auto& it) { return space(it.fragments(), it.available(now)); });
     case SNDCTL_DSP_GETIPTR:
       return if_there([&](auto& it) { return position(it.position(now)); });
-    case oss4::kCurrentIptr:
+    case SNDCTL_DSP_CURRENT_IPTR:
       return if_there([&](auto& it) {
         const std::uint64_t held = it.available(now) / frame_bytes(it.format());
-        return stored(oss4::Count{static_cast<std::int64_t>(it.recorded() / frame_bytes(it.format())), counter(held)});
+        return stored(OssCount{static_cast<std::int64_t>(it.recorded() / frame_bytes(it.format())), counter(held)});
       });
-    case oss4::kGetRecVol:
+    case SNDCTL_DSP_GETRECVOL:
       return if_there([&](auto& /*it*/) { return volume(level); });
-    case oss4::kHaltInput:
+    case SNDCTL_DSP_HALT_INPUT:
       return if_there([&](auto& it) { return it.reset(now), IoctlAnswer(); });
     default:
       return std::nullopt;
@@ -294,11 +294,11 @@ IoctlAnswer answer_ioctl(const DspHalves& halves, const CardFacts& card, Time no
       return stored(capabilities(card));
     case SNDCTL_DSP_GETTRIGGER:
       return stored(enabled(halves));
-    case oss4::kGetError:
+    case SNDCTL_DSP_GETERROR:
       return errors(halves);
     case SNDCTL_DSP_SETSYNCRO:  // as Linux: there's nothing to synchronise with
-    case oss4::kSilence:        // what isn't written is silent anyhow, and nothing is played twice
-    case oss4::kSkip:
+    case SNDCTL_DSP_SILENCE:    // what isn't written is silent anyhow, and nothing is played twice
+    case SNDCTL_DSP_SKIP:
       return {};
     case SNDCTL_DSP_SETDUPLEX:
       return halves.playback != nullptr && halves.capture != nullptr ? IoctlAnswer() : error(EIO);
