@@ -153,7 +153,8 @@ Result<void> serve(const Settings& settings, const Checked& checked, daemon::Rea
   const sound::MachineClock clock;
   sound::Levels levels;
   sound::Engine engine(clock, std::make_unique<sound::Mixer>(std::move(*sink), checked.format, levels, checked.log));
-  sound::SoundFilesystem filesystem({clock, engine, source->get(), levels, checked.ring, checked.log});
+  sound::SoundFilesystem filesystem(
+      {clock, engine, source->get(), levels, checked.ring, checked.log, absolute(settings.mountpoint)});
   SessionOptions options;
   options.mount.mountpoint = settings.mountpoint;
   options.mount.source = "dmmap-sound";

@@ -18,14 +18,6 @@ int counter(std::uint64_t value) {
   return static_cast<int>(value & std::numeric_limits<int>::max());
 }
 
-int all_formats() {
-  int bits = 0;
-  for (std::size_t each = 0; each < kEncodings; ++each) {
-    bits |= oss_bits(static_cast<Encoding>(each));
-  }
-  return bits;
-}
-
 // Values below `lowest`, negative ones too, become that; 0 asks for what there is.
 unsigned nearest(int value, unsigned lowest, unsigned highest, unsigned current) {
   if (value == 0) {
@@ -114,20 +106,12 @@ int enabled(const DspHalves& halves) {
          (halves.capture != nullptr && halves.capture->input_enabled() ? PCM_ENABLE_INPUT : 0);
 }
 
-int capabilities(const CardFacts& card) {
-  return DSP_CAP_REALTIME | DSP_CAP_TRIGGER | DSP_CAP_MULTI | PCM_CAP_OUTPUT | PCM_CAP_VIRTUAL |
-         (card.record ? DSP_CAP_DUPLEX | PCM_CAP_INPUT : 0) | (card.mmap ? DSP_CAP_MMAP : 0);
-}
-
-// A volume, as OSS has it: the left in the low byte, the right in the next.
 IoctlAnswer volume(const Level& level) {
-  return number(level.left | level.right << 8);
+  return number(oss_volume(level));
 }
 
 IoctlAnswer set_volume(Level& level, int value) {
-  const auto bits = static_cast<unsigned>(value);
-  level.left = std::min(bits & 0xff, 100U);
-  level.right = std::min(bits >> 8 & 0xff, 100U);
+  level = with_oss_volume(level, value);
   return volume(level);
 }
 
@@ -170,6 +154,7 @@ IoctlAnswer answer_with_input(const DspHalves& halves, Time now, std::uint32_t c
     case SNDCTL_DSP_SETTRIGGER:
       return set_trigger(halves, now, value);
     case SNDCTL_DSP_SETPLAYVOL:
+    case SOUND_MIXER_WRITE_PCM:  // of this stream, which is what programs mean that set it here
       return halves.playback != nullptr ? set_volume(halves.levels.playback, value) : error(EINVAL);
     case SNDCTL_DSP_SETRECVOL:
       return halves.capture != nullptr ? set_volume(halves.levels.recording, value) : error(EINVAL);
@@ -201,6 +186,7 @@ std::optional<IoctlAnswer> answer_of_playback(PlaybackStream* stream, const Leve
         return stored(OssCount{static_cast<std::int64_t>(it.played() / frame_bytes(it.format())), counter(held)});
       });
     case SNDCTL_DSP_GETPLAYVOL:
+    case SOUND_MIXER_READ_PCM:
       return if_there([&](auto& /*it*/) { return volume(level); });
     case SNDCTL_DSP_HALT_OUTPUT:
       return if_there([&](auto& it) { return it.reset(now), IoctlAnswer(); });
@@ -246,33 +232,103 @@ struct Name {
   Name {                    \
     command, #command       \
   }
-constexpr std::array kNames = {DMMAP_NAME(SNDCTL_DSP_RESET),         DMMAP_NAME(SNDCTL_DSP_SYNC),
-                               DMMAP_NAME(SNDCTL_DSP_SPEED),         DMMAP_NAME(SNDCTL_DSP_STEREO),
-                               DMMAP_NAME(SNDCTL_DSP_GETBLKSIZE),    DMMAP_NAME(SNDCTL_DSP_SETFMT),
-                               DMMAP_NAME(SNDCTL_DSP_CHANNELS),      DMMAP_NAME(SOUND_PCM_WRITE_FILTER),
-                               DMMAP_NAME(SNDCTL_DSP_POST),          DMMAP_NAME(SNDCTL_DSP_SUBDIVIDE),
-                               DMMAP_NAME(SNDCTL_DSP_SETFRAGMENT),   DMMAP_NAME(SNDCTL_DSP_GETFMTS),
-                               DMMAP_NAME(SNDCTL_DSP_GETOSPACE),     DMMAP_NAME(SNDCTL_DSP_GETISPACE),
-                               DMMAP_NAME(SNDCTL_DSP_NONBLOCK),      DMMAP_NAME(SNDCTL_DSP_GETCAPS),
-                               DMMAP_NAME(SNDCTL_DSP_GETTRIGGER),    DMMAP_NAME(SNDCTL_DSP_SETTRIGGER),
-                               DMMAP_NAME(SNDCTL_DSP_GETIPTR),       DMMAP_NAME(SNDCTL_DSP_GETOPTR),
-                               DMMAP_NAME(SNDCTL_DSP_MAPINBUF),      DMMAP_NAME(SNDCTL_DSP_MAPOUTBUF),
-                               DMMAP_NAME(SNDCTL_DSP_SETSYNCRO),     DMMAP_NAME(SNDCTL_DSP_SETDUPLEX),
-                               DMMAP_NAME(SNDCTL_DSP_GETODELAY),     DMMAP_NAME(SNDCTL_DSP_GETCHANNELMASK),
-                               DMMAP_NAME(SNDCTL_DSP_BIND_CHANNEL),  DMMAP_NAME(SNDCTL_DSP_SETSPDIF),
-                               DMMAP_NAME(SNDCTL_DSP_GETSPDIF),      DMMAP_NAME(SNDCTL_DSP_PROFILE),
-                               DMMAP_NAME(SOUND_PCM_READ_RATE),      DMMAP_NAME(SOUND_PCM_READ_CHANNELS),
-                               DMMAP_NAME(SOUND_PCM_READ_BITS),      DMMAP_NAME(SOUND_PCM_READ_FILTER),
-                               DMMAP_NAME(OSS_GETVERSION),           DMMAP_NAME(SOUND_MIXER_READ_VOLUME),
-                               DMMAP_NAME(SOUND_MIXER_READ_PCM),     DMMAP_NAME(SOUND_MIXER_READ_DEVMASK),
-                               DMMAP_NAME(SOUND_MIXER_WRITE_VOLUME), DMMAP_NAME(SOUND_MIXER_WRITE_PCM),
-                               DMMAP_NAME(SOUND_MIXER_INFO)};
+constexpr std::array kNames = {DMMAP_NAME(SNDCTL_DSP_RESET),
+                               DMMAP_NAME(SNDCTL_DSP_SYNC),
+                               DMMAP_NAME(SNDCTL_DSP_SPEED),
+                               DMMAP_NAME(SNDCTL_DSP_STEREO),
+                               DMMAP_NAME(SNDCTL_DSP_GETBLKSIZE),
+                               DMMAP_NAME(SNDCTL_DSP_SETFMT),
+                               DMMAP_NAME(SNDCTL_DSP_CHANNELS),
+                               DMMAP_NAME(SOUND_PCM_WRITE_FILTER),
+                               DMMAP_NAME(SNDCTL_DSP_POST),
+                               DMMAP_NAME(SNDCTL_DSP_SUBDIVIDE),
+                               DMMAP_NAME(SNDCTL_DSP_SETFRAGMENT),
+                               DMMAP_NAME(SNDCTL_DSP_GETFMTS),
+                               DMMAP_NAME(SNDCTL_DSP_GETOSPACE),
+                               DMMAP_NAME(SNDCTL_DSP_GETISPACE),
+                               DMMAP_NAME(SNDCTL_DSP_NONBLOCK),
+                               DMMAP_NAME(SNDCTL_DSP_GETCAPS),
+                               DMMAP_NAME(SNDCTL_DSP_GETTRIGGER),
+                               DMMAP_NAME(SNDCTL_DSP_SETTRIGGER),
+                               DMMAP_NAME(SNDCTL_DSP_GETIPTR),
+                               DMMAP_NAME(SNDCTL_DSP_GETOPTR),
+                               DMMAP_NAME(SNDCTL_DSP_MAPINBUF),
+                               DMMAP_NAME(SNDCTL_DSP_MAPOUTBUF),
+                               DMMAP_NAME(SNDCTL_DSP_SETSYNCRO),
+                               DMMAP_NAME(SNDCTL_DSP_SETDUPLEX),
+                               DMMAP_NAME(SNDCTL_DSP_GETODELAY),
+                               DMMAP_NAME(SNDCTL_DSP_GETCHANNELMASK),
+                               DMMAP_NAME(SNDCTL_DSP_BIND_CHANNEL),
+                               DMMAP_NAME(SNDCTL_DSP_SETSPDIF),
+                               DMMAP_NAME(SNDCTL_DSP_GETSPDIF),
+                               DMMAP_NAME(SNDCTL_DSP_PROFILE),
+                               DMMAP_NAME(SOUND_PCM_READ_RATE),
+                               DMMAP_NAME(SOUND_PCM_READ_CHANNELS),
+                               DMMAP_NAME(SOUND_PCM_READ_BITS),
+                               DMMAP_NAME(SOUND_PCM_READ_FILTER),
+                               DMMAP_NAME(OSS_GETVERSION),
+                               DMMAP_NAME(SOUND_MIXER_READ_VOLUME),
+                               DMMAP_NAME(SOUND_MIXER_READ_PCM),
+                               DMMAP_NAME(SOUND_MIXER_READ_DEVMASK),
+                               DMMAP_NAME(SOUND_MIXER_WRITE_VOLUME),
+                               DMMAP_NAME(SOUND_MIXER_WRITE_PCM),
+                               DMMAP_NAME(SOUND_MIXER_INFO),
+                               DMMAP_NAME(SOUND_MIXER_READ_MIC),
+                               DMMAP_NAME(SOUND_MIXER_WRITE_MIC),
+                               DMMAP_NAME(SOUND_MIXER_READ_RECMASK),
+                               DMMAP_NAME(SOUND_MIXER_READ_RECSRC),
+                               DMMAP_NAME(SOUND_MIXER_WRITE_RECSRC),
+                               DMMAP_NAME(SOUND_MIXER_READ_STEREODEVS),
+                               DMMAP_NAME(SOUND_MIXER_READ_CAPS),
+                               DMMAP_NAME(SOUND_OLD_MIXER_INFO),
+                               DMMAP_NAME(SNDCTL_DSP_GETPLAYVOL),
+                               DMMAP_NAME(SNDCTL_DSP_SETPLAYVOL),
+                               DMMAP_NAME(SNDCTL_DSP_GETRECVOL),
+                               DMMAP_NAME(SNDCTL_DSP_SETRECVOL),
+                               DMMAP_NAME(SNDCTL_DSP_GETERROR),
+                               DMMAP_NAME(SNDCTL_DSP_COOKEDMODE),
+                               DMMAP_NAME(SNDCTL_DSP_SILENCE),
+                               DMMAP_NAME(SNDCTL_DSP_SKIP),
+                               DMMAP_NAME(SNDCTL_DSP_HALT_INPUT),
+                               DMMAP_NAME(SNDCTL_DSP_HALT_OUTPUT),
+                               DMMAP_NAME(SNDCTL_DSP_LOW_WATER),
+                               DMMAP_NAME(SNDCTL_DSP_CURRENT_IPTR),
+                               DMMAP_NAME(SNDCTL_DSP_CURRENT_OPTR),
+                               DMMAP_NAME(SNDCTL_DSP_GET_CHNORDER),
+                               DMMAP_NAME(SNDCTL_DSP_SET_CHNORDER),
+                               DMMAP_NAME(SNDCTL_DSP_POLICY),
+                               DMMAP_NAME(SNDCTL_DSP_SYNCSTART),
+                               DMMAP_NAME(SNDCTL_DSP_GET_RECSRC),
+                               DMMAP_NAME(SNDCTL_DSP_SET_RECSRC),
+                               DMMAP_NAME(SNDCTL_DSP_GET_RECSRC_NAMES),
+                               DMMAP_NAME(SNDCTL_DSP_GET_PLAYTGT),
+                               DMMAP_NAME(SNDCTL_DSP_SET_PLAYTGT),
+                               DMMAP_NAME(SNDCTL_DSP_GET_PLAYTGT_NAMES),
+                               DMMAP_NAME(SNDCTL_SYSINFO),
+                               DMMAP_NAME(SNDCTL_AUDIOINFO),
+                               DMMAP_NAME(SNDCTL_AUDIOINFO_EX),
+                               DMMAP_NAME(SNDCTL_ENGINEINFO),
+                               DMMAP_NAME(SNDCTL_MIXERINFO),
+                               DMMAP_NAME(SNDCTL_CARDINFO),
+                               DMMAP_NAME(SNDCTL_MIDIINFO),
+                               DMMAP_NAME(SNDCTL_MIX_NRMIX),
+                               DMMAP_NAME(SNDCTL_MIX_NREXT),
+                               DMMAP_NAME(SNDCTL_MIX_EXTINFO),
+                               DMMAP_NAME(SNDCTL_MIX_READ),
+                               DMMAP_NAME(SNDCTL_MIX_WRITE),
+                               DMMAP_NAME(SNDCTL_MIX_ENUMINFO),
+                               DMMAP_NAME(SNDCTL_MIX_DESCRIPTION),
+                               DMMAP_NAME(SNDCTL_SETSONG),
+                               DMMAP_NAME(SNDCTL_GETSONG),
+                               DMMAP_NAME(SNDCTL_SETNAME),
+                               DMMAP_NAME(SNDCTL_SETLABEL),
+                               DMMAP_NAME(SNDCTL_GETLABEL)};
 #undef DMMAP_NAME
 
 }  // namespace
 
-IoctlAnswer answer_ioctl(const DspHalves& halves, const CardFacts& card, Time now, std::uint32_t command,
-                         std::span<const std::byte> input) {
+IoctlAnswer answer_ioctl(const DspHalves& halves, const CardFacts& card, Levels& card_levels, Time now,
+                         std::uint32_t command, std::span<const std::byte> input) {
   if (auto answer = answer_of_playback(halves.playback, halves.levels.playback, now, command)) {
     return std::move(*answer);
   }
@@ -310,10 +366,13 @@ IoctlAnswer answer_ioctl(const DspHalves& halves, const CardFacts& card, Time no
       return number(format_of(halves).channels);
     case SOUND_PCM_READ_BITS:
       return stored(oss_bits(format_of(halves).encoding));
-    case OSS_GETVERSION:
-      return stored(SOUND_VERSION);
     default:
       break;
+  }
+  if (command != SOUND_MIXER_WRITE_PCM) {
+    if (auto answer = answer_card_ioctl(card, card_levels, command, input)) {
+      return std::move(*answer);
+    }
   }
   const unsigned group = _IOC_TYPE(command);
   if (group != 'P' && group != 'M' && group != 'X') {

@@ -12,18 +12,13 @@
 #include <span>
 #include <string_view>
 
+#include "servers/sound/device/card_ioctls.h"
 #include "servers/sound/device/ioctl_answer.h"
 #include "servers/sound/mix/levels.h"
 #include "servers/sound/stream/capture_stream.h"
 #include "servers/sound/stream/playback_stream.h"
 
 namespace dmmap::sound {
-
-/// What is so for every stream of a mount.
-struct CardFacts {
-  bool mmap = false;    ///< clients can map a ring
-  bool record = false;  ///< there's a source
-};
 
 /// How loud a stream is, besides the card's own levels (mix/levels.h).
 struct StreamLevels {
@@ -38,8 +33,8 @@ struct DspHalves {
   StreamLevels& levels;
 };
 
-[[nodiscard]] IoctlAnswer answer_ioctl(const DspHalves& halves, const CardFacts& card, Time now, std::uint32_t command,
-                                       std::span<const std::byte> input);
+[[nodiscard]] IoctlAnswer answer_ioctl(const DspHalves& halves, const CardFacts& card, Levels& card_levels, Time now,
+                                       std::uint32_t command, std::span<const std::byte> input);
 
 /// Whether a client that asks this is told the ring's size or has it played: PlaybackStream::silence_wanted() comes
 /// first.

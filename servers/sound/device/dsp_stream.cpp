@@ -72,11 +72,12 @@ class DMMAP_SCOPED_CAPABILITY DspStream::Turn {
   Outcome outcome_;
 };
 
-DspStream::DspStream(StreamIdentity identity, DspAbilities abilities, const Levels& levels, const Clock& clock,
+DspStream::DspStream(StreamIdentity identity, DspAbilities abilities, Levels& levels, const Clock& clock,
                      Engine& engine, LogSink log)
     : identity_(std::move(identity)),
       region_(std::move(abilities.ring)),
       card_(std::move(abilities.card)),
+      card_levels_(levels),
       clock_(clock),
       engine_(engine),
       log_(std::move(log)),
@@ -215,7 +216,7 @@ void DspStream::ioctl(const IoctlRequest& request, Reply<IoctlDone> reply) {
     nonblock_asked_ = true;
   } else {
     const DspHalves halves{playback_ ? &*playback_ : nullptr, capture_ ? &*capture_ : nullptr, levels_};
-    answer = answer_ioctl(halves, card, turn.now(), request.command, request.input);
+    answer = answer_ioctl(halves, card, card_levels_, turn.now(), request.command, request.input);
     if (capture_) {
       capture_->set_gain(gain_of(levels_.recording));
     }

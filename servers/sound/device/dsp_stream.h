@@ -47,7 +47,7 @@ struct DspAbilities {
 class DspStream final : public Stream, public EngineStream {
  public:
   /// The source and `levels`, `clock` and `engine` outlive it.
-  DspStream(StreamIdentity identity, DspAbilities abilities, const Levels& levels, const Clock& clock, Engine& engine,
+  DspStream(StreamIdentity identity, DspAbilities abilities, Levels& levels, const Clock& clock, Engine& engine,
             LogSink log);
 
   Result<Grant> map(const MapRequest& request) override;
@@ -108,6 +108,7 @@ class DspStream final : public Stream, public EngineStream {
   const StreamIdentity identity_;
   const std::shared_ptr<Region> region_;
   const CardFacts card_;
+  Levels& card_levels_;
   const Clock& clock_;
   Engine& engine_;
   const LogSink log_;

@@ -9,6 +9,8 @@
 #include <fstream>
 #include <string_view>
 
+#include "servers/sound/device/mixer_device.h"
+
 namespace dmmap::sound {
 
 namespace {
@@ -27,6 +29,16 @@ SoundFilesystem::SoundFilesystem(SoundParts parts) : parts_(std::move(parts)) {
   add_dsp("dsp", {});
   add_dsp("dsp1", {});
   add_dsp("audio", {Encoding::mu_law, 8000, 1});
+  const auto added = add({.name = "mixer", .own_io = true}, [this](const OpenRequest& /*request*/) {
+    return Result<std::shared_ptr<Stream>>(std::make_shared<MixerDevice>(card(), parts_.levels));
+  });
+  if (!added) {
+    parts_.log(LogLevel::error, added.error().message);
+  }
+}
+
+CardFacts SoundFilesystem::card() const {
+  return {.mmap = kind() != RingKind::none, .record = parts_.source != nullptr, .mountpoint = parts_.mountpoint};
 }
 
 void SoundFilesystem::add_dsp(const std::string& name, const AudioFormat& format) {
@@ -77,7 +89,7 @@ Result<std::shared_ptr<Stream>> SoundFilesystem::open_dsp(const OpenRequest& req
     return tl::unexpected(ring.error());
   }
   abilities.ring = std::move(*ring);
-  abilities.card = {.mmap = kind() != RingKind::none, .record = parts_.source != nullptr};
+  abilities.card = card();
   abilities.format = format;
   auto stream =
       std::make_shared<DspStream>(StreamIdentity{number, program_of(request.caller.pid)}, std::move(abilities),

@@ -1,5 +1,6 @@
 // SoundFilesystem: the directory that has `dsp`, each open of which is a stream of its own, and the same by the other
-// names that programs know: `dsp1`, and `audio`, which begins as mu-law (OSS's /dev/audio, after Sun's).
+// names that programs know: `dsp1`, and `audio`, which begins as mu-law (OSS's /dev/audio, after Sun's). `mixer` sets
+// how loud all of them are.
 //
 // Promises: any number of programs at once, each with a ring of its own, whose kind is chosen when it's mounted.
 // Thread safety: as DeviceFilesystem; rings() when it's mounted.
@@ -26,6 +27,7 @@ struct SoundParts {
   Levels& levels;
   RingWish rings = RingWish::automatic;
   LogSink log;
+  std::string mountpoint;  ///< as programs are told it
 };
 
 class SoundFilesystem final : public DeviceFilesystem {
@@ -43,6 +45,7 @@ class SoundFilesystem final : public DeviceFilesystem {
   Result<std::shared_ptr<Stream>> open_dsp(const OpenRequest& request, const AudioFormat& format);
   /// Null when programs can't map.
   Result<std::shared_ptr<Region>> make_ring(RegionId id) const;
+  [[nodiscard]] CardFacts card() const;
   [[nodiscard]] RingKind kind() const { return rings_ ? rings_->kind : RingKind::none; }
 
   const SoundParts parts_;
