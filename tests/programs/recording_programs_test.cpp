@@ -223,6 +223,56 @@ TEST_F(RecordingProgramsTest, WhatAumixSetsIsHeard) {
   EXPECT_NEAR(peak(heard), peak(original) / 8, 2);
 }
 
+// Into a paged ring, whose pages the kernel has, it's stored by system calls; who triggers, and then only reads, has it
+// stored, too, for a while. And a write that waits doesn't keep that from going on.
+TEST(RecordingTest, APagedRingIsRecordedInto) {
+  DMMAP_NEEDS(needs::mounting());
+  DMMAP_NEEDS(needs::kernel(6, 6));
+  DMMAP_NEEDS(needs::program("pulseaudio"));
+  const TemporaryDirectory directory;
+  const Audio source = noise(8000, 1, 8, 27);
+  const auto recorded = [&](const std::string& name) { return read_audio(directory / name); };
+  ASSERT_TRUE(write_wav(directory / "source.wav", source));
+  SoundServer server(SoundServerOptions{.recording = {},
+                                        .environment = {},
+                                        .ring = "paged",
+                                        .user = {},
+                                        .source = "wav:" + (directory / "source.wav").string()});
+  ASSERT_TRUE(server.ready()) << server.log();
+  PulseServer pulse({"module-oss device=" + server.dsp().string() +
+                     " mmap=1 playback=0 record=1 rate=8000 channels=1 format=s16le fragments=8 fragment_size=2048 "
+                     "source_name=dmmap"});
+  ASSERT_TRUE(pulse.ready()) << pulse.log();
+  Process parec({"parec", "-d", "dmmap", "--file-format=wav", "--rate=8000", "--channels=1", "--format=s16le",
+                 directory / "parec.wav"},
+                pulse.client());
+  // Opens for both, has both triggered, and writes more than the ring holds.
+  constexpr const char* kBoth = R"(
+import fcntl, os, struct, sys
+dsp = os.open(sys.argv[1], os.O_RDWR)
+for command, value in ((0xc0045005, 16), (0xc0045006, 1), (0xc0045002, 8000), (0x40045010, 0), (0x40045010, 3)):
+    fcntl.ioctl(dsp, command, struct.pack('i', value))
+os.write(dsp, bytes(32000))
+assert os.read(dsp, 100)
+os.close(dsp)
+)";
+  const Outcome both = run({"/usr/bin/python3", "-c", kBoth, server.dsp()}, seconds(20));
+  EXPECT_EQ(both.status, 0) << both.err;
+  EXPECT_FALSE(both.timed_out);
+  const Outcome arecord = run(
+      {"arecord", "-q", "-D", "dmmap", "-f", "S16_LE", "-r", "8000", "-c", "1", "-d", "1", directory / "arecord.wav"},
+      kPlaying, alsa_on(server));
+  EXPECT_EQ(arecord.status, 0) << arecord.err;
+  parec.kill(SIGTERM);
+  parec.wait(seconds(20));
+  for (const std::string name : {"parec.wav", "arecord.wav"}) {
+    const Audio heard = recorded(name);
+    EXPECT_GE(heard.seconds(), 1) << name;
+    const Match match = compare(heard, source);
+    EXPECT_TRUE(match.exact) << name << ": " << describe(match, heard, source);
+  }
+}
+
 TEST(RecordingTest, WithoutASourceOpeningForReadingIsRefused) {
   DMMAP_NEEDS(needs::passthrough());
   SoundServer server(SoundServerOptions{.recording = {}, .environment = {}, .user = {}, .source = "none"});

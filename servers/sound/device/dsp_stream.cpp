@@ -76,6 +76,7 @@ DspStream::DspStream(StreamIdentity identity, DspAbilities abilities, Levels& le
                      Engine& engine, LogSink log)
     : identity_(std::move(identity)),
       region_(std::move(abilities.ring)),
+      stores_(abilities.store),
       card_(std::move(abilities.card)),
       card_levels_(levels),
       clock_(clock),

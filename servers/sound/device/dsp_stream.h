@@ -40,6 +40,7 @@ struct DspAbilities {
   bool play = false;
   Source* source = nullptr;      ///< what is recorded; null: it doesn't
   std::shared_ptr<Region> ring;  ///< what the client can map; null if it can't
+  bool store = false;            ///< what is recorded may be stored in the ring
   CardFacts card;                ///< what is so for every stream of this mount
   AudioFormat format;            ///< until the program says otherwise
 };
@@ -93,7 +94,7 @@ class DspStream final : public Stream, public EngineStream {
   [[nodiscard]] bool nonblock() const DMMAP_REQUIRES(lock_) { return nonblock_asked_ || nonblock_flag_; }
   [[nodiscard]] bool playing() const DMMAP_REQUIRES(lock_) { return playback_ && playback_->running(); }
   [[nodiscard]] bool region_is_captures() const DMMAP_REQUIRES(lock_) {
-    return region_ != nullptr && !(playback_ && playback_->path() == Path::mapped);
+    return stores_ && region_ != nullptr && !(playback_ && playback_->path() == Path::mapped);
   }
   [[nodiscard]] std::optional<Time> next_deadline() const DMMAP_REQUIRES(lock_);
   /// The events of poll(2) that are true now.
@@ -107,6 +108,7 @@ class DspStream final : public Stream, public EngineStream {
 
   const StreamIdentity identity_;
   const std::shared_ptr<Region> region_;
+  const bool stores_;
   const CardFacts card_;
   Levels& card_levels_;
   const Clock& clock_;

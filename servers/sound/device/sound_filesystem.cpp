@@ -89,6 +89,8 @@ Result<std::shared_ptr<Stream>> SoundFilesystem::open_dsp(const OpenRequest& req
     return tl::unexpected(ring.error());
   }
   abilities.ring = std::move(*ring);
+  // A write(2) that waits holds the inode's lock in the kernel, and storing in a paged ring takes that lock.
+  abilities.store = kind() == RingKind::shared || !abilities.play;
   abilities.card = card();
   abilities.format = format;
   auto stream =
