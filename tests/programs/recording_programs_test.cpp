@@ -220,7 +220,7 @@ TEST_F(RecordingProgramsTest, WhatAumixSetsIsHeard) {
   const Audio heard = server_->finish();
   const Match match = compare(original, heard);
   EXPECT_GT(match.worst_block, 0.999) << describe(match, original, heard);
-  EXPECT_NEAR(peak(heard), peak(original) / 8, 2);
+  EXPECT_NEAR(peak(heard), peak(original) / 8.0, 2);
 }
 
 // Into a paged ring, whose pages the kernel has, it's stored by system calls; who triggers, and then only reads, has it

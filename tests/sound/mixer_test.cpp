@@ -40,7 +40,7 @@ TEST_F(MixerTest, ShortSoundsWithinOnePeriodKeepTheirPlaces) {
   std::vector<Part> parts;
   parts.push_back({1, {whole(other, kBegin + milliseconds(2))}});
   parts.push_back({2, {whole(one, kBegin)}});
-  mixer.mix(kBegin + milliseconds(20), std::move(parts));
+  mixer.mix(kBegin + milliseconds(20), parts);
   ASSERT_EQ(heard->samples.size(), 56U);
   EXPECT_EQ(heard->samples[15], 100);
   EXPECT_EQ(heard->samples[16], 107);
@@ -54,7 +54,7 @@ TEST_F(MixerTest, AStreamThatStopsAndBeginsAgainWithinOnePeriodKeepsBoth) {
   const auto sound = noise(40, 1);
   std::vector<Part> parts;
   parts.push_back({1, {whole(sound, kBegin), whole(sound, kBegin + milliseconds(10))}});
-  mixer.mix(kBegin + milliseconds(20), std::move(parts));
+  mixer.mix(kBegin + milliseconds(20), parts);
   ASSERT_EQ(heard->samples.size(), 120U);
   EXPECT_TRUE(std::equal(sound.begin(), sound.end(), heard->samples.begin()));
   EXPECT_TRUE(std::equal(sound.begin(), sound.end(), heard->samples.begin() + 80));
@@ -68,7 +68,7 @@ TEST_F(MixerTest, FinishGivesAllThatAResamplerHolds) {
   chunk.ends = false;
   std::vector<Part> parts;
   parts.push_back({1, {chunk}});
-  mixer.mix(kBegin + std::chrono::seconds(1), std::move(parts));
+  mixer.mix(kBegin + std::chrono::seconds(1), parts);
   EXPECT_LT(heard->samples.size(), 48'000U);
   mixer.finish();
   EXPECT_NEAR(static_cast<double>(heard->samples.size()), 48'000, 2);
@@ -81,7 +81,7 @@ TEST_F(MixerTest, StereoIsAveragedForAMonoSink) {
   chunk.format.channels = 2;
   std::vector<Part> parts;
   parts.push_back({1, {chunk}});
-  mixer.mix(kBegin + milliseconds(20), std::move(parts));
+  mixer.mix(kBegin + milliseconds(20), parts);
   EXPECT_EQ(heard->samples, (std::vector<std::int16_t>{150, 0, 2000}));
 }
 
@@ -101,7 +101,7 @@ TEST_F(MixerTest, AFailingSinkIsLoggedOnce) {
   for (int i = 0; i < 3; ++i) {
     std::vector<Part> parts;
     parts.push_back({1, {whole(noise(10, 3), kBegin)}});
-    mixer.mix(kBegin + milliseconds(20), std::move(parts));
+    mixer.mix(kBegin + milliseconds(20), parts);
   }
   EXPECT_EQ(logged, (std::vector<std::string>{"it's full"}));
   EXPECT_TRUE(mixer.failed());

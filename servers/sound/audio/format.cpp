@@ -74,7 +74,7 @@ std::int32_t upper(const std::byte* from) {
 
 // The code of the segment and the mantissa; `magnitude` has a leading one, in bit 5 or higher, and four bits after it.
 unsigned segment_and_mantissa(unsigned magnitude, unsigned first_exponent) {
-  const unsigned top = static_cast<unsigned>(std::bit_width(magnitude)) - 1;
+  const unsigned top = static_cast<unsigned>(std::bit_width(magnitude | 32)) - 1;
   return (top - 5 + first_exponent) << 4 | (magnitude >> (top - 4) & 0xf);
 }
 
