@@ -30,6 +30,7 @@ constexpr int kUsage = 2;
 struct Settings {
   std::string mountpoint;
   std::string sink = "null";
+  std::string source = "silence";
   std::string rate = "auto";
   std::string channels = "auto";
   std::string ring = "auto";
@@ -89,6 +90,7 @@ Result<Trace> open_trace(const std::string& where, std::ostream& err) {
 // What all of it is checked to be before anything is mounted or a process detached.
 struct Checked {
   sound::SinkChoice sink;
+  sound::SourceChoice source;
   sound::MixFormat format;
   sound::RingWish ring = sound::RingWish::automatic;
   LogSink log;
@@ -113,6 +115,11 @@ Result<Checked> check(const Settings& settings, std::ostream& err) {
     return tl::unexpected(sink.error());
   }
   checked.sink = *sink;
+  const auto source = sound::parse_source(settings.source);
+  if (!source) {
+    return tl::unexpected(source.error());
+  }
+  checked.source = *source;
   if (settings.detached && settings.trace == "-") {
     return fail(EINVAL, "--daemon has no stderr: say --trace=FILE");
   }
@@ -135,13 +142,19 @@ Result<Checked> check(const Settings& settings, std::ostream& err) {
 
 // Serves until it's told to end.
 Result<void> serve(const Settings& settings, const Checked& checked, daemon::Readiness& readiness) {
-  auto sink = sound::open_sink(checked.sink, checked.log);
+  auto sink = sound::open_sink(checked.sink);
   if (!sink) {
     return tl::unexpected(sink.error());
   }
+  const auto source = sound::open_source(checked.source, checked.log);
+  if (!source) {
+    return tl::unexpected(source.error());
+  }
   const sound::MachineClock clock;
-  sound::Engine engine(clock, std::make_unique<sound::Mixer>(std::move(*sink), checked.format, checked.log));
-  sound::SoundFilesystem filesystem(clock, engine, checked.ring, checked.log);
+  sound::Levels levels;
+  sound::Engine engine(clock, std::make_unique<sound::Mixer>(std::move(*sink), checked.format, levels, checked.log));
+  sound::SoundFilesystem filesystem(
+      {clock, engine, source->get(), levels, checked.ring, checked.log, absolute(settings.mountpoint)});
   SessionOptions options;
   options.mount.mountpoint = settings.mountpoint;
   options.mount.source = "dmmap-sound";
@@ -210,6 +223,8 @@ void add_sound_command(CLI::App& app, std::ostream& out, std::ostream& err, int&
   const auto settings = std::make_shared<Settings>();
   command->add_option("mountpoint", settings->mountpoint, "an existing directory")->required();
   command->add_option("--sink", settings->sink, "where what is played goes: wav:FILE or null")->capture_default_str();
+  command->add_option("--source", settings->source, "what programs record: wav:FILE, silence or none")
+      ->capture_default_str();
   command->add_option("--rate", settings->rate, "the sink's rate in Hz; auto: that of the first stream that plays")
       ->capture_default_str();
   command

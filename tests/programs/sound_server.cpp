@@ -33,7 +33,9 @@ std::vector<std::string> command(const std::filesystem::path& mountpoint, const 
           "--channels",
           std::to_string(options.channels),
           "--ring",
-          options.ring};
+          options.ring,
+          "--source",
+          options.source};
 }
 
 }  // namespace

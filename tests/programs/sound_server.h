@@ -27,6 +27,7 @@ struct SoundServerOptions {
   std::vector<std::string> environment;  ///< as ProcessOptions has it
   std::string ring = "auto";             ///< as --ring has it
   std::optional<uid_t> user;             ///< who runs it, and owns its folder
+  std::string source = "silence";        ///< as --source has it
 };
 
 class SoundServer {

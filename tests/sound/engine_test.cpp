@@ -138,7 +138,7 @@ TEST(Engine, WrittenSoundIsHeardSampleBySampleInEachFormat) {
       stage.run_for(milliseconds(1500), [&] { writer.poll(); });
       EXPECT_EQ(stage.heard->samples, sound);
       EXPECT_EQ(stage.heard->format, (SinkFormat{rate, channels}));
-      EXPECT_EQ(source->stream.counts().underruns, 0U);
+      EXPECT_EQ(source->stream.counts().xruns, 0U);
     }
   }
 }
@@ -159,7 +159,7 @@ TEST(Engine, WrittenSoundIsHeardInEveryEncodingWithEveryNumberOfChannels) {
       stage.run_for(milliseconds(1000), [&] { writer.poll(); });
       ASSERT_EQ(stage.heard->samples, expected) << describe(format);
       EXPECT_EQ(stage.heard->format, (SinkFormat{format.rate, channels, sink_bits(format.encoding)}));
-      EXPECT_EQ(source->stream.counts().underruns, 0U) << describe(format);
+      EXPECT_EQ(source->stream.counts().xruns, 0U) << describe(format);
     }
   }
 }
@@ -251,7 +251,7 @@ TEST(Engine, AnUnderrunIsSilenceForAsLong) {
   EXPECT_EQ(stage.heard->samples[2047], sound[2047]);
   EXPECT_EQ(stage.heard->samples[2048 + 400], 0);
   EXPECT_EQ(stage.heard->samples[2048 + 800], sound[0]);
-  EXPECT_EQ(source->stream.counts().underruns, 1U);
+  EXPECT_EQ(source->stream.counts().xruns, 1U);
 }
 
 // The sink has another rate: all of it is there, and it correlates.
@@ -346,7 +346,7 @@ TEST(Engine, OneStreamsSlipDoesNotHoldTheOthersBack) {
   stage.run_for(seconds(1));
   EXPECT_EQ(small->stream.counts().slips, 1U);
   EXPECT_EQ(large->stream.counts().slips, 0U);
-  EXPECT_NEAR(static_cast<double>(stage.heard->samples.size()), 8.0 * 2200, 2);
+  EXPECT_NEAR(static_cast<double>(stage.heard->samples.size()), 8.0 * 2200 - 40, 2) << "5 ms are looked ahead";
 }
 
 TEST(Engine, AnHourDoesNotDrift) {
@@ -379,7 +379,8 @@ class CountingSource final : public EngineStream {
 
 TEST(Engine, TheThreadDoesWhatIsDueAndEnds) {
   const MachineClock clock;
-  Engine engine(clock, std::make_unique<Mixer>(std::make_unique<NullSink>(), MixFormat{},
+  const Levels levels;
+  Engine engine(clock, std::make_unique<Mixer>(std::make_unique<NullSink>(), MixFormat{}, levels,
                                                [](LogLevel /*level*/, const std::string& /*text*/) {}));
   engine.start();
   const auto source = std::make_shared<CountingSource>();

@@ -48,7 +48,7 @@ Result<void> MemorySink::write(std::span<const float> samples) {
 
 Stage::Stage(MixFormat format)
     : engine(clock,
-             std::make_unique<Mixer>(std::make_unique<MemorySink>(heard), format,
+             std::make_unique<Mixer>(std::make_unique<MemorySink>(heard), format, levels,
                                      [this](LogLevel /*level*/, const std::string& text) { logged.push_back(text); })) {
 }
 

@@ -125,6 +125,7 @@ class Stage {
   SimulatedClock clock;
   std::shared_ptr<Heard> heard = std::make_shared<Heard>();
   std::vector<std::string> logged;
+  Levels levels;
   Engine engine;
 };
 

@@ -128,4 +128,29 @@ void ChannelMap::apply(std::span<const float> samples, std::vector<float>& out) 
   }
 }
 
+std::vector<float> gains_by_channel(unsigned channels, float left, float right) {
+  std::vector<float> gains;
+  for (const Speaker speaker : layout(channels)) {
+    switch (speaker) {
+      case S::left:
+      case S::side_left:
+      case S::rear_left:
+        gains.push_back(left);
+        break;
+      case S::right:
+      case S::side_right:
+      case S::rear_right:
+        gains.push_back(right);
+        break;
+      case S::mono:
+      case S::centre:
+      case S::bass:
+      case S::rear:
+        gains.push_back((left + right) / 2);
+        break;
+    }
+  }
+  return gains;
+}
+
 }  // namespace dmmap::sound

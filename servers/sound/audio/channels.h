@@ -30,4 +30,8 @@ class ChannelMap {
   std::vector<float> gains_;  // for each channel of the sink one for each of the stream
 };
 
+/// What each of `channels` is multiplied by when the left is to be `left` and the right `right`; what is on neither
+/// side gets the mean. REQUIRES: 1 to 8 channels.
+[[nodiscard]] std::vector<float> gains_by_channel(unsigned channels, float left, float right);
+
 }  // namespace dmmap::sound

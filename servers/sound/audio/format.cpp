@@ -1,26 +1,20 @@
 #include "servers/sound/audio/format.h"
 
 #include <fmt/format.h>
-#include <linux/soundcard.h>
 
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <type_traits>
+
+#include "servers/sound/oss4.h"
 
 namespace dmmap::sound {
 
 namespace {
-
-// Linux's header ends before these (4Front's sys/soundcard.h, OSS 4).
-constexpr int kS32Le = 0x1000;
-constexpr int kS32Be = 0x2000;
-constexpr int kFloat = 0x4000;
-constexpr int kS24Le = 0x8000;
-constexpr int kS24Be = 0x10000;
-constexpr int kS24Packed = 0x40000;
 
 struct Facts {
   Encoding encoding;
@@ -37,12 +31,12 @@ constexpr std::array<Facts, kEncodings> kFacts{{
     {Encoding::a_law, "A_LAW", AFMT_A_LAW, 1, 16, std::byte{0xd5}},
     {Encoding::s16_le, "S16_LE", AFMT_S16_LE, 2, 16, std::byte{0}},
     {Encoding::s16_be, "S16_BE", AFMT_S16_BE, 2, 16, std::byte{0}},
-    {Encoding::s24_le, "S24_LE", kS24Le, 4, 24, std::byte{0}},
-    {Encoding::s24_be, "S24_BE", kS24Be, 4, 24, std::byte{0}},
-    {Encoding::s24_packed, "S24_PACKED", kS24Packed, 3, 24, std::byte{0}},
-    {Encoding::s32_le, "S32_LE", kS32Le, 4, 24, std::byte{0}},
-    {Encoding::s32_be, "S32_BE", kS32Be, 4, 24, std::byte{0}},
-    {Encoding::float32, "FLOAT", kFloat, 4, 24, std::byte{0}},
+    {Encoding::s24_le, "S24_LE", AFMT_S24_LE, 4, 24, std::byte{0}},
+    {Encoding::s24_be, "S24_BE", AFMT_S24_BE, 4, 24, std::byte{0}},
+    {Encoding::s24_packed, "S24_PACKED", AFMT_S24_PACKED, 3, 24, std::byte{0}},
+    {Encoding::s32_le, "S32_LE", AFMT_S32_LE, 4, 24, std::byte{0}},
+    {Encoding::s32_be, "S32_BE", AFMT_S32_BE, 4, 24, std::byte{0}},
+    {Encoding::float32, "FLOAT", AFMT_FLOAT, 4, 24, std::byte{0}},
 }};
 
 constexpr const Facts& facts(Encoding encoding) {
@@ -78,10 +72,30 @@ std::int32_t upper(const std::byte* from) {
   return static_cast<std::int32_t>(value);
 }
 
+// The code of the segment and the mantissa; `magnitude` has a leading one, in bit 5 or higher, and four bits after it.
+unsigned segment_and_mantissa(unsigned magnitude, unsigned first_exponent) {
+  const unsigned top = static_cast<unsigned>(std::bit_width(magnitude | 32)) - 1;
+  return (top - 5 + first_exponent) << 4 | (magnitude >> (top - 4) & 0xf);
+}
+
+// What of_mu_law() makes of it is the middle of the interval that `value`, of 14 bits, is in.
+std::byte to_mu_law(int value) {
+  const auto magnitude = static_cast<unsigned>(std::min(std::abs(value) + 33, 8191));
+  const unsigned bits = segment_and_mantissa(magnitude, 0) | (value < 0 ? 0x80U : 0U);
+  return static_cast<std::byte>(~bits & 0xff);
+}
+
+// Likewise, of 13 bits.
+std::byte to_a_law(int value) {
+  const auto magnitude = static_cast<unsigned>(std::min(std::abs(value), 4095));
+  const unsigned bits = magnitude < 32 ? magnitude >> 1 : segment_and_mantissa(magnitude, 1);
+  return static_cast<std::byte>((bits | (value < 0 ? 0U : 0x80U)) ^ 0x55);
+}
+
 float of_float(const std::byte* from) {
   float value = 0;
   std::memcpy(&value, from, sizeof value);
-  return std::isfinite(value) ? value : 0.0F;
+  return std::isfinite(value) ? std::clamp(value, -1.0F, 1.0F) : 0.0F;
 }
 
 template <class Read>
@@ -100,6 +114,22 @@ void append(std::span<const std::byte> bytes, unsigned size, std::vector<float>&
 
 std::int32_t nearest(float sample, float full_scale) {
   return static_cast<std::int32_t>(std::lrintf(std::clamp(sample * full_scale, -full_scale, full_scale - 1)));
+}
+
+// A float can't have 2^31 - 1.
+std::int32_t nearest_of_32_bits(float sample) {
+  constexpr double kFullScale = 2147483648.0;
+  return static_cast<std::int32_t>(
+      std::llrint(std::clamp(static_cast<double>(sample) * kFullScale, -kFullScale, kFullScale - 1)));
+}
+
+// The low 8 * kBytes bits of `value`.
+template <unsigned kBytes, std::endian kOrder>
+void put(std::int32_t value, std::byte* to) {
+  for (unsigned i = 0; i < kBytes; ++i) {
+    const unsigned place = kOrder == std::endian::little ? i : kBytes - 1 - i;
+    to[i] = static_cast<std::byte>(static_cast<std::uint32_t>(value) >> (8 * place));
+  }
 }
 
 }  // namespace
@@ -165,6 +195,42 @@ void append_samples(Encoding encoding, std::span<const std::byte> bytes, std::ve
       return each(upper<4, endian::big>);
     case Encoding::float32:
       return each(of_float);
+  }
+}
+
+void encode_samples(Encoding encoding, std::span<const float> samples, std::span<std::byte> bytes) {
+  using std::endian;
+  const auto each = [&](const auto& write) {
+    const std::size_t size = sample_bytes(encoding);
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      write(samples[i], bytes.data() + i * size);
+    }
+  };
+  switch (encoding) {
+    case Encoding::u8:
+      return each([](float sample, std::byte* to) { *to = static_cast<std::byte>(nearest(sample, 128) + 128); });
+    case Encoding::s8:
+      return each([](float sample, std::byte* to) { put<1, endian::little>(nearest(sample, 128), to); });
+    case Encoding::mu_law:
+      return each([](float sample, std::byte* to) { *to = to_mu_law(nearest(sample, 8192)); });
+    case Encoding::a_law:
+      return each([](float sample, std::byte* to) { *to = to_a_law(nearest(sample, 4096)); });
+    case Encoding::s16_le:
+      return each([](float sample, std::byte* to) { put<2, endian::little>(to_s16(sample), to); });
+    case Encoding::s16_be:
+      return each([](float sample, std::byte* to) { put<2, endian::big>(to_s16(sample), to); });
+    case Encoding::s24_le:
+      return each([](float sample, std::byte* to) { put<4, endian::little>(to_s24(sample), to); });
+    case Encoding::s24_be:
+      return each([](float sample, std::byte* to) { put<4, endian::big>(to_s24(sample), to); });
+    case Encoding::s24_packed:
+      return each([](float sample, std::byte* to) { put<3, endian::little>(to_s24(sample), to); });
+    case Encoding::s32_le:
+      return each([](float sample, std::byte* to) { put<4, endian::little>(nearest_of_32_bits(sample), to); });
+    case Encoding::s32_be:
+      return each([](float sample, std::byte* to) { put<4, endian::big>(nearest_of_32_bits(sample), to); });
+    case Encoding::float32:
+      return each([](float sample, std::byte* to) { std::memcpy(to, &sample, sizeof sample); });
   }
 }
 

@@ -56,8 +56,13 @@ inline constexpr unsigned kMostChannels = 8;
 [[nodiscard]] std::byte silence(Encoding encoding);
 
 /// Appends the samples of `bytes` to `samples`, full scale being 1.0: a value v of n bits is v / 2^(n-1), exactly up to
-/// 24 bits. What a float can't mean (NaN, infinity) is silence. A sample that isn't whole at the end is left out.
+/// 24 bits. A float beyond full scale is clamped, so that one program can't drown the others; what it can't mean (NaN,
+/// infinity) is silence. A sample that isn't whole at the end is left out.
 void append_samples(Encoding encoding, std::span<const std::byte> bytes, std::vector<float>& samples);
+
+/// The other way: `bytes` becomes the nearest that the encoding has, clamped at full scale, but for FLOAT, which has
+/// all. Exact for what append_samples() made of the same encoding. REQUIRES: `bytes` has room for exactly the samples.
+void encode_samples(Encoding encoding, std::span<const float> samples, std::span<std::byte> bytes);
 
 /// The sample of 16 or 24 bits that is nearest; what lies beyond full scale is clamped. Exact for what append_samples()
 /// made of as many bits or fewer.

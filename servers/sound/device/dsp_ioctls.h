@@ -1,8 +1,8 @@
-// The ioctls of /dev/dsp, by number: what each does to a PlaybackStream, and what it answers.
+// The ioctls of /dev/dsp, by number: what each does to an open's two directions, and what it answers.
 //
 // Promises: every number and every input gets an answer; what Linux's OSS refuses is refused with the same error
 // (sound/core/oss/pcm_oss.c). Meanings: linux/soundcard.h and the OSS 4 programming guide. Thread safety: as
-// PlaybackStream; ioctl_name() from any thread.
+// PlaybackStream's and CaptureStream's; ioctl_name() from any thread.
 //
 // SNDCTL_DSP_SYNC and SNDCTL_DSP_NONBLOCK aren't here: the one waits, the other is about the open file.
 #pragma once
@@ -12,17 +12,28 @@
 #include <span>
 #include <string_view>
 
+#include "servers/sound/device/card_ioctls.h"
 #include "servers/sound/device/ioctl_answer.h"
+#include "servers/sound/mix/levels.h"
+#include "servers/sound/stream/capture_stream.h"
 #include "servers/sound/stream/playback_stream.h"
 
 namespace dmmap::sound {
 
-/// What SNDCTL_DSP_GETCAPS has to know besides.
-struct DeviceFacts {
-  bool mmap = false;  ///< clients can map the ring
+/// How loud a stream is, besides the card's own levels (mix/levels.h).
+struct StreamLevels {
+  Level playback;
+  Level recording;
 };
 
-[[nodiscard]] IoctlAnswer answer_ioctl(PlaybackStream& stream, const DeviceFacts& facts, Time now,
+/// The two directions of an open; null: it hasn't that one.
+struct DspHalves {
+  PlaybackStream* playback = nullptr;
+  CaptureStream* capture = nullptr;
+  StreamLevels& levels;
+};
+
+[[nodiscard]] IoctlAnswer answer_ioctl(const DspHalves& halves, const CardFacts& card, Levels& card_levels, Time now,
                                        std::uint32_t command, std::span<const std::byte> input);
 
 /// Whether a client that asks this is told the ring's size or has it played: PlaybackStream::silence_wanted() comes

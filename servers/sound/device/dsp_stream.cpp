@@ -12,6 +12,13 @@
 
 namespace dmmap::sound {
 
+namespace {
+
+constexpr std::uint32_t kIn = POLLIN | POLLRDNORM;
+constexpr std::uint32_t kOut = POLLOUT | POLLWRNORM;
+
+}  // namespace
+
 // Holds the stream's lock, knows the time, which the stream has come to, and does what has come of it when the lock is
 // let go of.
 class DMMAP_SCOPED_CAPABILITY DspStream::Turn {
@@ -20,15 +27,27 @@ class DMMAP_SCOPED_CAPABILITY DspStream::Turn {
   explicit Turn(DspStream& of) DMMAP_ACQUIRE(of.lock_) DMMAP_NOT_ANALYSED : stream_(of), lock_(of.lock_) {
     // The engine may have seen a later moment, or a client may: before that, and while the ring is copied.
     now_ = std::max(of.clock_.now(), of.latest_);
-    while (const auto part = of.core_.due(now_)) {
+    while (const auto part = of.playback_ ? of.playback_->due(now_) : std::nullopt) {
       lock_.unlock();
       const std::vector<std::byte> bytes = of.copy_of(*part);
       lock_.lock();
-      of.core_.supply(*part, bytes);
+      of.playback_->supply(*part, bytes);
       now_ = std::max(now_, of.latest_);
     }
+    if (of.capture_) {
+      if (const auto store = of.capture_->begin_store(now_, of.region_is_captures())) {
+        lock_.unlock();
+        of.store(*store);
+        lock_.lock();
+        of.capture_->stored(store->part);
+        now_ = std::max(now_, of.latest_);
+      }
+      of.capture_->advance(now_);
+    }
     of.latest_ = now_;
-    of.core_.advance(now_);
+    if (of.playback_) {
+      of.playback_->advance(now_);
+    }
   }
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
@@ -53,15 +72,25 @@ class DMMAP_SCOPED_CAPABILITY DspStream::Turn {
   Outcome outcome_;
 };
 
-DspStream::DspStream(StreamIdentity identity, std::shared_ptr<Region> ring, bool mmap_here, const Clock& clock,
+DspStream::DspStream(StreamIdentity identity, DspAbilities abilities, Levels& levels, const Clock& clock,
                      Engine& engine, LogSink log)
     : identity_(std::move(identity)),
-      region_(std::move(ring)),
-      mmap_here_(mmap_here),
+      region_(std::move(abilities.ring)),
+      stores_(abilities.store),
+      card_(std::move(abilities.card)),
+      card_levels_(levels),
       clock_(clock),
       engine_(engine),
       log_(std::move(log)),
-      core_(kMostRingBytes, region_ != nullptr) {}
+      playback_log_(fmt::format("stream {}: {}", identity_.number, identity_.program), false),
+      capture_log_(fmt::format("stream {}: {}", identity_.number, identity_.program), true) {
+  if (abilities.play) {
+    playback_.emplace(kMostRingBytes, region_ != nullptr).set_format(Time{}, abilities.format);
+  }
+  if (abilities.source != nullptr) {
+    capture_.emplace(kMostRingBytes, *abilities.source, levels).set_format(Time{}, abilities.format);
+  }
+}
 
 Result<Grant> DspStream::map(const MapRequest& /*request*/) {
   return region_ ? Result<Grant>(Grant{.region = region_}) : fail(ENODEV, "this mount has no rings to map");
@@ -75,11 +104,17 @@ std::vector<std::byte> DspStream::copy_of(const RingPart& part) {
   return bytes;
 }
 
+void DspStream::store(const CaptureStream::Store& store) {
+  if (const auto done = write_ring(*region_, store.part, store.bytes); !done) {
+    ring_failed(done.error());
+  }
+}
+
 void DspStream::prepare_ring() {
   std::optional<RingSilence> wanted;
   {
     const MutexLock lock(lock_);
-    wanted = core_.silence_wanted();
+    wanted = playback_ ? playback_->silence_wanted() : std::nullopt;
   }
   if (wanted) {
     if (const auto done = silence_ring(*region_, *wanted); !done) {
@@ -96,35 +131,72 @@ void DspStream::ring_failed(const Error& error) {
   }
 }
 
-void DspStream::read(const ReadRequest& /*request*/, Reply<Data> reply) {
-  reply.error(ENXIO);  // as Linux, when there's no capture (sound/core/oss/pcm_oss.c)
+void DspStream::on_interrupt(ReplyBase& reply, std::uint64_t id) {
+  reply.on_interrupt([weak = weak_from_this(), id] {
+    if (const auto self = weak.lock()) {
+      static_cast<DspStream&>(*self).interrupted(id);
+    }
+  });
+}
+
+void DspStream::read(const ReadRequest& request, Reply<Data> reply) {
+  WaitingRead waiting{next_id_.fetch_add(1), std::move(reply), request.size, request.size, {}};
+  const bool nonblock_flag = (request.flags & O_NONBLOCK) != 0;
+  if (!nonblock_flag) {
+    // Before the Reply is where the engine finds it. A signal that comes before that is seen below.
+    on_interrupt(waiting.reply, waiting.id);
+  }
+  Turn turn(*this);
+  if (!capture_) {
+    turn.done();
+    waiting.reply.error(ENXIO);  // as Linux, when there's no capture (sound/core/oss/pcm_oss.c)
+    return;
+  }
+  nonblock_flag_ = nonblock_flag;
+  if (const auto started = capture_->start(turn.now()); !started) {
+    turn.done();
+    waiting.reply.error(started.error().code);
+    return;
+  }
+  if (playback_) {
+    // A file has one position, whose lock a read holds, so that another thread's write may have to wait for it: it's
+    // answered within a fragment's time.
+    waiting.enough = std::min<std::size_t>(request.size, capture_->fragments().size);
+  }
+  const std::uint64_t id = waiting.id;
+  reads_.push_back(std::move(waiting));
+  settle_reads(turn.now(), turn.outcome());
+  const bool wait = !nonblock() && capture_->input_enabled();
+  if (reads_.empty() || (wait && !reads_.back().reply.interrupted())) {
+    return;
+  }
+  auto mine = take_out(reads_, id);
+  turn.done();
+  mine->answer(wait ? EINTR : EAGAIN);
 }
 
 void DspStream::write(const WriteRequest& request, Reply<Written> reply) {
-  const std::uint64_t id = next_id_.fetch_add(1);
-  if ((request.flags & O_NONBLOCK) == 0) {
-    // Before the Reply is where the engine finds it. A signal that comes before that is seen below.
-    reply.on_interrupt([weak = weak_from_this(), id] {
-      if (const auto self = weak.lock()) {
-        static_cast<DspStream&>(*self).interrupted(id);
-      }
-    });
+  WaitingWrite waiting{next_id_.fetch_add(1), std::move(reply), request.data, 0};
+  const bool nonblock_flag = (request.flags & O_NONBLOCK) != 0;
+  if (!nonblock_flag) {
+    on_interrupt(waiting.reply, waiting.id);
   }
   Turn turn(*this);
-  nonblock_flag_ = (request.flags & O_NONBLOCK) != 0;
-  const std::size_t taken = writes_.empty() ? core_.write(turn.now(), request.data) : 0;
-  const bool wait = !nonblock() && core_.output_enabled() && !reply.interrupted();
-  if (taken < request.data.size() && wait) {
-    writes_.push_back({id, std::move(reply), request.data, taken});
+  if (!playback_) {
+    turn.done();
+    waiting.reply.error(ENXIO);
     return;
   }
-  const int code = reply.interrupted() && !nonblock() ? EINTR : EAGAIN;
-  turn.done();
-  if (taken > 0 || request.data.empty()) {
-    reply.ok({static_cast<std::uint32_t>(taken)});
-  } else {
-    reply.error(code);
+  nonblock_flag_ = nonblock_flag;
+  waiting.taken = writes_.empty() ? playback_->write(turn.now(), request.data) : 0;
+  const bool interrupted = waiting.reply.interrupted();
+  if (waiting.taken < request.data.size() && !nonblock() && playback_->output_enabled() && !interrupted) {
+    writes_.push_back(std::move(waiting));
+    return;
   }
+  const int code = interrupted && !nonblock() ? EINTR : EAGAIN;
+  turn.done();
+  waiting.answer(code);
 }
 
 void DspStream::ioctl(const IoctlRequest& request, Reply<IoctlDone> reply) {
@@ -135,13 +207,20 @@ void DspStream::ioctl(const IoctlRequest& request, Reply<IoctlDone> reply) {
   if (leads_to_the_ring(request.command)) {
     prepare_ring();
   }
-  const DeviceFacts facts{.mmap = region_ ? granted() != nullptr : mmap_here_};
+  CardFacts card = card_;
+  if (region_) {
+    card.mmap = granted() != nullptr;
+  }
   Turn turn(*this);
   IoctlAnswer answer;
   if (request.command == SNDCTL_DSP_NONBLOCK) {
     nonblock_asked_ = true;
   } else {
-    answer = answer_ioctl(core_, facts, turn.now(), request.command, request.input);
+    const DspHalves halves{playback_ ? &*playback_ : nullptr, capture_ ? &*capture_ : nullptr, levels_};
+    answer = answer_ioctl(halves, card, card_levels_, turn.now(), request.command, request.input);
+    if (capture_) {
+      capture_->set_gain(gain_of(levels_.recording));
+    }
   }
   turn.done();
   if (answer.error != 0) {
@@ -151,12 +230,22 @@ void DspStream::ioctl(const IoctlRequest& request, Reply<IoctlDone> reply) {
   }
 }
 
-std::uint32_t DspStream::poll(std::uint32_t events) {
+std::uint32_t DspStream::events(Time now) {
+  const bool in = capture_ && capture_->readable(now);
+  const bool out = playback_ && playback_->writable(now);
+  return (in ? kIn : 0) | (out ? kOut : 0);
+}
+
+std::uint32_t DspStream::poll(std::uint32_t asked) {
   Turn turn(*this);
-  constexpr std::uint32_t kOut = POLLOUT | POLLWRNORM;
-  const bool writable = core_.writable(turn.now());
-  poller_waits_ = !writable;
-  return writable ? events & kOut : 0;
+  // As Linux: who waits for something to read wants it to be recorded.
+  if (capture_ && (asked & kIn) != 0 && !capture_->start(turn.now())) {
+    return POLLERR;
+  }
+  const std::uint32_t now_true = events(turn.now());
+  awaited_ = (playback_ ? kOut : 0) | (capture_ ? kIn : 0);
+  awaited_ &= ~now_true;
+  return now_true & asked;
 }
 
 void DspStream::flush(const FlushRequest& /*request*/, Reply<Done> reply) {
@@ -165,21 +254,16 @@ void DspStream::flush(const FlushRequest& /*request*/, Reply<Done> reply) {
 
 void DspStream::wait_for_drain(WaitingDrain waiting) {
   const bool closing = waiting.close.has_value();
-  ReplyBase& reply = closing ? static_cast<ReplyBase&>(*waiting.close) : static_cast<ReplyBase&>(*waiting.sync);
-  reply.on_interrupt([weak = weak_from_this(), id = waiting.id] {
-    if (const auto self = weak.lock()) {
-      static_cast<DspStream&>(*self).interrupted(id);
-    }
-  });
+  on_interrupt(waiting.reply(), waiting.id);
   Turn turn(*this);
-  const bool playing = core_.drain(turn.now());
-  if (playing && reply.interrupted()) {
+  const bool busy = playback_ && playback_->drain(turn.now());
+  if (busy && waiting.reply().interrupted()) {
     close_interrupted_ = close_interrupted_ || closing;
     turn.done();
-    reply.error(EINTR);
+    waiting.reply().error(EINTR);
     return;
   }
-  if (playing && !(closing && nonblock())) {
+  if (busy && !(closing && nonblock())) {
     drains_.push_back(std::move(waiting));
     return;
   }
@@ -188,124 +272,155 @@ void DspStream::wait_for_drain(WaitingDrain waiting) {
 
 void DspStream::interrupted(std::uint64_t id) {
   std::optional<WaitingWrite> write;
+  std::optional<WaitingRead> read;
   std::optional<WaitingDrain> drain;
   {
     const MutexLock lock(lock_);
-    const auto has_id = [id](const auto& each) { return each.id == id; };
-    if (const auto found = std::find_if(writes_.begin(), writes_.end(), has_id); found != writes_.end()) {
-      write = std::move(*found);
-      writes_.erase(found);
-    }
-    if (const auto found = std::find_if(drains_.begin(), drains_.end(), has_id); found != drains_.end()) {
-      drain = std::move(*found);
-      drains_.erase(found);
-      close_interrupted_ = close_interrupted_ || drain->close;
-    }
+    write = take_out(writes_, id);
+    read = take_out(reads_, id);
+    drain = take_out(drains_, id);
+    close_interrupted_ = close_interrupted_ || (drain && drain->close);
   }
-  if (write && write->taken > 0) {
-    write->reply.ok({static_cast<std::uint32_t>(write->taken)});
-  } else if (write) {
-    write->reply.error(EINTR);
+  if (write) {
+    write->answer(EINTR);
   }
-  if (drain && drain->sync) {
-    drain->sync->error(EINTR);
-  } else if (drain && drain->close) {
-    drain->close->error(EINTR);
+  if (read) {
+    read->answer(EINTR);
+  }
+  if (drain) {
+    drain->reply().error(EINTR);
+  }
+}
+
+void DspStream::reset(Time now) {
+  if (playback_) {
+    playback_->reset(now);
+  }
+  if (capture_) {
+    capture_->reset(now);
   }
 }
 
 void DspStream::released() {
   Turn turn(*this);
   // A program that doesn't wait expects that what it has written is heard all the same.
-  if (!nonblock() || close_interrupted_ || !core_.drain(turn.now())) {
-    core_.reset(turn.now());
+  const bool heard_out = playback_ && nonblock() && !close_interrupted_ && playback_->drain(turn.now());
+  if (!heard_out) {
+    reset(turn.now());
+  } else if (capture_) {
+    capture_->reset(turn.now());
   }
   released_ = true;
   turn.outcome().kick = true;
-  give_up_writes(turn.outcome());
+  give_up_waiting(turn.outcome());
 }
 
-void DspStream::give_up_writes(Outcome& outcome) {
+void DspStream::give_up_waiting(Outcome& outcome) {
   std::move(writes_.begin(), writes_.end(), std::back_inserter(outcome.written));
+  std::move(reads_.begin(), reads_.end(), std::back_inserter(outcome.read));
   writes_.clear();
+  reads_.clear();
 }
 
 void DspStream::advance() {
   const Turn turn(*this);
 }
 
+std::optional<Time> DspStream::next_deadline() const {
+  const auto one = playback_ ? playback_->deadline() : std::nullopt;
+  const auto other = capture_ ? capture_->deadline() : std::nullopt;
+  return one && other ? std::min(one, other) : one ? one : other;
+}
+
 std::optional<Time> DspStream::deadline() const {
   const MutexLock lock(lock_);
-  return core_.deadline();
+  return next_deadline();
 }
 
 std::vector<Chunk> DspStream::take() {
   const MutexLock lock(lock_);
-  return core_.take();
+  return playback_ ? playback_->take() : std::vector<Chunk>();
+}
+
+Gain DspStream::gain() const {
+  const MutexLock lock(lock_);
+  return gain_of(levels_.playback);
 }
 
 bool DspStream::finished() const {
   const MutexLock lock(lock_);
-  return released_ && !core_.running();
+  return released_ && !playing();
 }
 
 void DspStream::end() {
   Turn turn(*this);
-  core_.reset(turn.now());
+  reset(turn.now());
   ended_ = true;
-  give_up_writes(turn.outcome());
+  give_up_waiting(turn.outcome());
 }
 
-void DspStream::settle(Time now, Outcome& outcome) {
+void DspStream::settle_writes(Time now, Outcome& outcome) {
   while (!writes_.empty()) {
     WaitingWrite& first = writes_.front();
-    first.taken += core_.write(now, first.data.subspan(first.taken));
+    first.taken += playback_->write(now, first.data.subspan(first.taken));
     // Held output never makes room: what was taken is all that can be.
-    if (first.taken < first.data.size() && core_.output_enabled()) {
+    if (first.taken < first.data.size() && playback_->output_enabled()) {
       break;
     }
     outcome.written.push_back(std::move(first));
     writes_.pop_front();
   }
-  if (!core_.draining()) {
+}
+
+void DspStream::settle_reads(Time now, Outcome& outcome) {
+  while (!reads_.empty()) {
+    WaitingRead& first = reads_.front();
+    const std::size_t before = first.bytes.size();
+    first.bytes.resize(first.size);
+    first.bytes.resize(before + capture_->read(now, std::span(first.bytes).subspan(before)));
+    if (first.bytes.size() < first.enough && capture_->input_enabled()) {
+      capture_->set_wanted(first.enough - first.bytes.size());
+      return;
+    }
+    outcome.read.push_back(std::move(first));
+    reads_.pop_front();
+  }
+  if (capture_) {
+    capture_->set_wanted(0);
+  }
+}
+
+void DspStream::settle(Time now, Outcome& outcome) {
+  settle_writes(now, outcome);
+  settle_reads(now, outcome);
+  if (!playback_ || !playback_->draining()) {
     std::move(drains_.begin(), drains_.end(), std::back_inserter(outcome.drained));
     drains_.clear();
   }
-  if (poller_waits_ && core_.writable(now)) {
-    poller_waits_ = false;
+  if ((awaited_ & events(now)) != 0) {
+    awaited_ = 0;
     outcome.wake = !released_;
   }
   note(outcome);
-  const auto deadline = core_.deadline();
+  const auto deadline = next_deadline();
   outcome.kick = outcome.kick || (deadline && (!deadline_seen_ || *deadline < *deadline_seen_));
   deadline_seen_ = deadline;
 }
 
 void DspStream::note(Outcome& outcome) {
-  const StreamCounts& counts = core_.counts();
-  const std::string who = fmt::format("stream {}: {}", identity_.number, identity_.program);
-  if (counts.slips > 0 && !slip_noted_) {
-    slip_noted_ = true;
-    outcome.lines.push_back({LogLevel::warning, who + ": the server was late, and the stream's clock stood still"});
+  const bool over = released_ || ended_;
+  if (playback_) {
+    const char* const path = playback_->path() == Path::mapped ? "mmap" : "write";
+    playback_log_.note({playback_->format(), playback_->fragments(), path, playback_->running(), playback_->counts()},
+                       over, outcome.lines);
   }
-  if (core_.running()) {
-    const Fragments ring = core_.fragments();
-    heard_through_ = core_.path() == Path::mapped ? "mmap" : "write";
-    std::string line =
-        fmt::format("{} {}, {}x{}, {}", who, describe(core_.format()), ring.count, ring.size, heard_through_);
-    if (line != described_) {
-      described_ = line;
-      outcome.lines.push_back({LogLevel::info, std::move(line)});
-    }
-  } else if ((released_ || ended_) && !summed_up_) {
-    summed_up_ = true;
-    if (counts.frames > 0) {
-      outcome.lines.push_back(
-          {LogLevel::info,
-           fmt::format("{} played {} frames ({:.2f} s) through {}, {} underruns, {} "
-                       "slips",
-                       who, counts.frames, counts.seconds, heard_through_, counts.underruns, counts.slips)});
-    }
+  // Who is recorded shows only when it has begun to read, or hasn't for a fragment's time.
+  if (capture_) {
+    const char* const path = capture_->path() == CapturePath::read ? "read" : "mmap";
+    const bool known = capture_->path() == CapturePath::read || capture_->recorded() > 0;
+    capture_log_.note(
+        {capture_->format(), capture_->fragments(), path, capture_->running() && known, capture_->counts()}, over,
+        outcome.lines);
   }
 }
 
@@ -319,19 +434,15 @@ void DspStream::carry_out(Outcome outcome) {
   if (outcome.wake) {
     wake_pollers();
   }
+  // EAGAIN: as Linux, while input or output is held.
   for (WaitingWrite& write : outcome.written) {
-    if (write.taken > 0) {
-      write.reply.ok({static_cast<std::uint32_t>(write.taken)});
-    } else {
-      write.reply.error(EAGAIN);  // as Linux, while the output is held
-    }
+    write.answer(EAGAIN);
+  }
+  for (WaitingRead& read : outcome.read) {
+    read.answer(EAGAIN);
   }
   for (WaitingDrain& drain : outcome.drained) {
-    if (drain.sync) {
-      drain.sync->ok({});
-    } else if (drain.close) {
-      drain.close->ok({});
-    }
+    drain.answer();
   }
 }
 

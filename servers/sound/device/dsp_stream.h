@@ -1,8 +1,11 @@
 // DspStream: one open /dev/dsp, as its clients' system calls find it.
 //
-// Promises: a write, a SNDCTL_DSP_SYNC or a close that waits is answered when the engine has played enough, and at once
-// when the client gets a signal. Nobody is called, nothing answered and the ring not touched while the stream's lock is
-// held: a page of the ring may have to be brought by a thread that waits for that lock.
+// It has a half that plays, if it's open for writing, and one that records, if it's open for reading and there's a
+// source. They have one ring to map, which is the playing half's as soon as that plays it.
+//
+// Promises: a read, a write, a SNDCTL_DSP_SYNC or a close that waits is answered when the engine has come so far, and
+// at once when the client gets a signal. Nobody is called, nothing answered and the ring not touched while the stream's
+// lock is held: a page of the ring may have to be brought by a thread that waits for that lock.
 //
 // Thread safety: every call, from any thread: those of the session, and the engine's.
 #pragma once
@@ -18,7 +21,10 @@
 #include <vector>
 
 #include "servers/sound/device/dsp_ioctls.h"
+#include "servers/sound/device/stream_log.h"
+#include "servers/sound/device/waiting.h"
 #include "servers/sound/mix/engine.h"
+#include "servers/sound/stream/capture_stream.h"
 #include "servers/sound/stream/playback_stream.h"
 
 namespace dmmap::sound {
@@ -29,10 +35,20 @@ struct StreamIdentity {
   std::string program;  ///< "mplayer[1234]"
 };
 
+/// What a stream can do.
+struct DspAbilities {
+  bool play = false;
+  Source* source = nullptr;      ///< what is recorded; null: it doesn't
+  std::shared_ptr<Region> ring;  ///< what the client can map; null if it can't
+  bool store = false;            ///< what is recorded may be stored in the ring
+  CardFacts card;                ///< what is so for every stream of this mount
+  AudioFormat format;            ///< until the program says otherwise
+};
+
 class DspStream final : public Stream, public EngineStream {
  public:
-  /// `ring`: what the client can map; null if it can't. `mmap_here`: others can, on this mount.
-  DspStream(StreamIdentity identity, std::shared_ptr<Region> ring, bool mmap_here, const Clock& clock, Engine& engine,
+  /// The source and `levels`, `clock` and `engine` outlive it.
+  DspStream(StreamIdentity identity, DspAbilities abilities, Levels& levels, const Clock& clock, Engine& engine,
             LogSink log);
 
   Result<Grant> map(const MapRequest& request) override;
@@ -46,28 +62,17 @@ class DspStream final : public Stream, public EngineStream {
   void advance() override;
   [[nodiscard]] std::optional<Time> deadline() const override;
   [[nodiscard]] std::vector<Chunk> take() override;
+  [[nodiscard]] Gain gain() const override;
   [[nodiscard]] bool finished() const override;
   void end() override;
 
  private:
-  // A write of which a part hasn't been taken yet.
-  struct WaitingWrite {
-    std::uint64_t id = 0;
-    Reply<Written> reply;
-    std::span<const std::byte> data;
-    std::size_t taken = 0;
-  };
-  // A SNDCTL_DSP_SYNC or a close(2) that waits until all has been played.
-  struct WaitingDrain {
-    std::uint64_t id = 0;
-    std::optional<Reply<IoctlDone>> sync;
-    std::optional<Reply<Done>> close;
-  };
   // What is to be done when the lock has been let go of.
   struct Outcome {
     std::vector<WaitingWrite> written;
+    std::vector<WaitingRead> read;
     std::vector<WaitingDrain> drained;
-    std::vector<std::pair<LogLevel, std::string>> lines;
+    LogLines lines;
     bool wake = false;
     bool kick = false;
   };
@@ -75,21 +80,37 @@ class DspStream final : public Stream, public EngineStream {
   class Turn;
   /// What the ring has there now.
   [[nodiscard]] std::vector<std::byte> copy_of(const RingPart& part) DMMAP_EXCLUDES(lock_);
+  void store(const CaptureStream::Store& store) DMMAP_EXCLUDES(lock_);
   void prepare_ring() DMMAP_EXCLUDES(lock_);
   void ring_failed(const Error& error);
-  void settle(Time now, Outcome& outcome) DMMAP_REQUIRES(lock_);
-  void carry_out(Outcome outcome) DMMAP_EXCLUDES(lock_);
-  void wait_for_drain(WaitingDrain waiting);
+  void on_interrupt(ReplyBase& reply, std::uint64_t id);
   void interrupted(std::uint64_t id);
+  void wait_for_drain(WaitingDrain waiting);
+
+  void settle(Time now, Outcome& outcome) DMMAP_REQUIRES(lock_);
+  void settle_writes(Time now, Outcome& outcome) DMMAP_REQUIRES(lock_);
+  void settle_reads(Time now, Outcome& outcome) DMMAP_REQUIRES(lock_);
+  void carry_out(Outcome outcome) DMMAP_EXCLUDES(lock_);
   [[nodiscard]] bool nonblock() const DMMAP_REQUIRES(lock_) { return nonblock_asked_ || nonblock_flag_; }
-  /// Nothing more of them will be taken.
-  void give_up_writes(Outcome& outcome) DMMAP_REQUIRES(lock_);
+  [[nodiscard]] bool playing() const DMMAP_REQUIRES(lock_) { return playback_ && playback_->running(); }
+  [[nodiscard]] bool region_is_captures() const DMMAP_REQUIRES(lock_) {
+    return stores_ && region_ != nullptr && !(playback_ && playback_->path() == Path::mapped);
+  }
+  [[nodiscard]] std::optional<Time> next_deadline() const DMMAP_REQUIRES(lock_);
+  /// The events of poll(2) that are true now.
+  [[nodiscard]] std::uint32_t events(Time now) DMMAP_REQUIRES(lock_);
+  /// Forgets what hasn't been played or read.
+  void reset(Time now) DMMAP_REQUIRES(lock_);
+  /// Nothing more of them will be done.
+  void give_up_waiting(Outcome& outcome) DMMAP_REQUIRES(lock_);
   /// What the log is to say.
   void note(Outcome& outcome) DMMAP_REQUIRES(lock_);
 
   const StreamIdentity identity_;
   const std::shared_ptr<Region> region_;
-  const bool mmap_here_;
+  const bool stores_;
+  const CardFacts card_;
+  Levels& card_levels_;
   const Clock& clock_;
   Engine& engine_;
   const LogSink log_;
@@ -97,18 +118,19 @@ class DspStream final : public Stream, public EngineStream {
   std::atomic<bool> ring_failure_noted_{false};
 
   mutable Mutex lock_;
-  PlaybackStream core_ DMMAP_GUARDED_BY(lock_);
+  std::optional<PlaybackStream> playback_ DMMAP_GUARDED_BY(lock_);
+  std::optional<CaptureStream> capture_ DMMAP_GUARDED_BY(lock_);
+  StreamLevels levels_ DMMAP_GUARDED_BY(lock_);
+  StreamLog playback_log_ DMMAP_GUARDED_BY(lock_);
+  StreamLog capture_log_ DMMAP_GUARDED_BY(lock_);
   std::deque<WaitingWrite> writes_ DMMAP_GUARDED_BY(lock_);
+  std::deque<WaitingRead> reads_ DMMAP_GUARDED_BY(lock_);
   std::vector<WaitingDrain> drains_ DMMAP_GUARDED_BY(lock_);
   std::optional<Time> deadline_seen_ DMMAP_GUARDED_BY(lock_);  // what the engine was last told of
   Time latest_ DMMAP_GUARDED_BY(lock_);                        // time as the stream has seen it; it doesn't go back
-  std::string described_ DMMAP_GUARDED_BY(lock_);              // the last line about what is played
-  std::string heard_through_ DMMAP_GUARDED_BY(lock_);
-  bool slip_noted_ DMMAP_GUARDED_BY(lock_) = false;
-  bool summed_up_ DMMAP_GUARDED_BY(lock_) = false;
-  bool nonblock_asked_ DMMAP_GUARDED_BY(lock_) = false;  // by SNDCTL_DSP_NONBLOCK, and there's no way back
-  bool nonblock_flag_ DMMAP_GUARDED_BY(lock_) = false;   // O_NONBLOCK, as the last write had it
-  bool poller_waits_ DMMAP_GUARDED_BY(lock_) = false;
+  std::uint32_t awaited_ DMMAP_GUARDED_BY(lock_) = 0;          // events that a poller waits for
+  bool nonblock_asked_ DMMAP_GUARDED_BY(lock_) = false;        // by SNDCTL_DSP_NONBLOCK, and there's no way back
+  bool nonblock_flag_ DMMAP_GUARDED_BY(lock_) = false;         // O_NONBLOCK, as the last read or write had it
   bool close_interrupted_ DMMAP_GUARDED_BY(lock_) = false;
   bool released_ DMMAP_GUARDED_BY(lock_) = false;
   bool ended_ DMMAP_GUARDED_BY(lock_) = false;

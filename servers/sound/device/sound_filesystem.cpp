@@ -9,6 +9,8 @@
 #include <fstream>
 #include <string_view>
 
+#include "servers/sound/device/mixer_device.h"
+
 namespace dmmap::sound {
 
 namespace {
@@ -23,18 +25,33 @@ std::string program_of(std::uint32_t pid) {
 
 }  // namespace
 
-SoundFilesystem::SoundFilesystem(const Clock& clock, Engine& engine, RingWish rings, LogSink log)
-    : clock_(clock), engine_(engine), log_(std::move(log)), wish_(rings) {
-  const auto added = add({.name = "dsp", .mode = 0666, .size = kMostRingBytes, .own_io = true, .seekable = false},
-                         [this](const OpenRequest& request) { return open_dsp(request); });
+SoundFilesystem::SoundFilesystem(SoundParts parts) : parts_(std::move(parts)) {
+  add_dsp("dsp", {});
+  add_dsp("dsp1", {});
+  add_dsp("audio", {Encoding::mu_law, 8000, 1});
+  const auto added = add({.name = "mixer", .own_io = true}, [this](const OpenRequest& /*request*/) {
+    return Result<std::shared_ptr<Stream>>(std::make_shared<MixerDevice>(card(), parts_.levels));
+  });
   if (!added) {
-    log_(LogLevel::error, added.error().message);
+    parts_.log(LogLevel::error, added.error().message);
+  }
+}
+
+CardFacts SoundFilesystem::card() const {
+  return {.mmap = kind() != RingKind::none, .record = parts_.source != nullptr, .mountpoint = parts_.mountpoint};
+}
+
+void SoundFilesystem::add_dsp(const std::string& name, const AudioFormat& format) {
+  const auto added = add({.name = name, .mode = 0666, .size = kMostRingBytes, .own_io = true, .seekable = false},
+                         [this, format](const OpenRequest& request) { return open_dsp(request, format); });
+  if (!added) {
+    parts_.log(LogLevel::error, added.error().message);
   }
 }
 
 void SoundFilesystem::mounted(Connection& connection) {
   DeviceFilesystem::mounted(connection);
-  rings_ = choose_rings(wish_, connection.capabilities());
+  rings_ = choose_rings(parts_.rings, connection.capabilities());
 }
 
 std::string SoundFilesystem::ioctl_name(std::uint32_t command) const {
@@ -56,21 +73,30 @@ Result<std::shared_ptr<Region>> SoundFilesystem::make_ring(RegionId id) const {
   return std::shared_ptr<Region>();
 }
 
-Result<std::shared_ptr<Stream>> SoundFilesystem::open_dsp(const OpenRequest& request) {
+Result<std::shared_ptr<Stream>> SoundFilesystem::open_dsp(const OpenRequest& request, const AudioFormat& format) {
   const int access = request.flags & O_ACCMODE;
-  if (access == O_RDONLY) {
+  DspAbilities abilities;
+  abilities.play = access != O_RDONLY;
+  abilities.source = access != O_WRONLY ? parts_.source : nullptr;
+  if (!abilities.play && abilities.source == nullptr) {
     return fail(ENODEV, "there is nothing to record from");  // as Linux, for a card without capture
   }
   const std::uint64_t number = next_stream_.fetch_add(1);
   // What is open for writing alone can't be mapped (mmap(2), EACCES).
-  auto ring = access == O_RDWR ? make_ring({number}) : std::shared_ptr<Region>();
+  auto ring = access != O_WRONLY ? make_ring({number}) : std::shared_ptr<Region>();
   if (!ring) {
-    log_(LogLevel::error, fmt::format("no memory for a stream: {}", ring.error().message));
+    parts_.log(LogLevel::error, fmt::format("no memory for a stream: {}", ring.error().message));
     return tl::unexpected(ring.error());
   }
-  auto stream = std::make_shared<DspStream>(StreamIdentity{number, program_of(request.caller.pid)}, std::move(*ring),
-                                            kind() != RingKind::none, clock_, engine_, log_);
-  engine_.add(stream);
+  abilities.ring = std::move(*ring);
+  // A write(2) that waits holds the inode's lock in the kernel, and storing in a paged ring takes that lock.
+  abilities.store = kind() == RingKind::shared || !abilities.play;
+  abilities.card = card();
+  abilities.format = format;
+  auto stream =
+      std::make_shared<DspStream>(StreamIdentity{number, program_of(request.caller.pid)}, std::move(abilities),
+                                  parts_.levels, parts_.clock, parts_.engine, parts_.log);
+  parts_.engine.add(stream);
   return stream;
 }
 

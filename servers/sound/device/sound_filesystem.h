@@ -1,4 +1,6 @@
-// SoundFilesystem: the directory that has `dsp`, each open of which is a stream of its own.
+// SoundFilesystem: the directory that has `dsp`, each open of which is a stream of its own, and the same by the other
+// names that programs know: `dsp1`, and `audio`, which begins as mu-law (OSS's /dev/audio, after Sun's). `mixer` sets
+// how loud all of them are.
 //
 // Promises: any number of programs at once, each with a ring of its own, whose kind is chosen when it's mounted.
 // Thread safety: as DeviceFilesystem; rings() when it's mounted.
@@ -17,10 +19,20 @@
 
 namespace dmmap::sound {
 
+/// What a SoundFilesystem works with; all but the wish and the log outlive it.
+struct SoundParts {
+  const Clock& clock;
+  Engine& engine;
+  Source* source = nullptr;  ///< null: programs can't record
+  Levels& levels;
+  RingWish rings = RingWish::automatic;
+  LogSink log;
+  std::string mountpoint;  ///< as programs are told it
+};
+
 class SoundFilesystem final : public DeviceFilesystem {
  public:
-  /// `clock` and `engine` must outlive it.
-  SoundFilesystem(const Clock& clock, Engine& engine, RingWish rings, LogSink log);
+  explicit SoundFilesystem(SoundParts parts);
 
   /// What was chosen. Errors: those of choose_rings(); programs can then map nothing.
   [[nodiscard]] const Result<RingChoice>& rings() const { return rings_; }
@@ -29,15 +41,14 @@ class SoundFilesystem final : public DeviceFilesystem {
   [[nodiscard]] std::string ioctl_name(std::uint32_t command) const override;
 
  private:
-  Result<std::shared_ptr<Stream>> open_dsp(const OpenRequest& request);
+  void add_dsp(const std::string& name, const AudioFormat& format);
+  Result<std::shared_ptr<Stream>> open_dsp(const OpenRequest& request, const AudioFormat& format);
   /// Null when programs can't map.
   Result<std::shared_ptr<Region>> make_ring(RegionId id) const;
+  [[nodiscard]] CardFacts card() const;
   [[nodiscard]] RingKind kind() const { return rings_ ? rings_->kind : RingKind::none; }
 
-  const Clock& clock_;
-  Engine& engine_;
-  const LogSink log_;
-  const RingWish wish_;
+  const SoundParts parts_;
   Result<RingChoice> rings_;  // set before anything is opened
   std::atomic<std::uint64_t> next_stream_{1};
 };

@@ -107,11 +107,11 @@ void Engine::mix(Time now, const std::vector<Playing>& playing) {
       finished.push_back(each.number);
     }
     if (auto chunks = each.stream->take(); !chunks.empty()) {
-      parts.push_back({each.number, std::move(chunks)});
+      parts.push_back({each.number, std::move(chunks), each.stream->gain()});
     }
   }
   next_mix_ = parts.empty() ? std::nullopt : std::optional(std::max(next_mix_.value_or(now) + kPeriod, now));
-  mixer_->mix(now, std::move(parts));
+  mixer_->mix(now, parts);
   if (!finished.empty()) {
     const MutexLock lock(lock_);
     std::erase_if(streams_, [&](const Playing& each) {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "servers/sound/audio/clock.h"
+#include "servers/sound/mix/levels.h"
 #include "servers/sound/mix/mixer.h"
 
 namespace dmmap::sound {
@@ -35,6 +36,8 @@ class EngineStream {
   [[nodiscard]] virtual std::optional<Time> deadline() const = 0;
   /// What was played since the last time.
   [[nodiscard]] virtual std::vector<Chunk> take() = 0;
+  /// How loud it is, besides the card's own levels.
+  [[nodiscard]] virtual Gain gain() const { return {}; }
   /// Whether nothing will be played any more. The engine takes what was played, then lets go of the stream.
   [[nodiscard]] virtual bool finished() const = 0;
   /// The engine ends: plays until now, and no more.

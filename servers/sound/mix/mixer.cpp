@@ -19,14 +19,14 @@ std::span<const Chunk> first_run(std::span<const Chunk> chunks) {
 
 }  // namespace
 
-Mixer::Mixer(std::unique_ptr<Sink> sink, MixFormat wanted, LogSink log)
-    : sink_(std::move(sink)), wanted_(wanted), log_(std::move(log)) {}
+Mixer::Mixer(std::unique_ptr<Sink> sink, MixFormat wanted, const Levels& levels, LogSink log)
+    : sink_(std::move(sink)), wanted_(wanted), levels_(levels), log_(std::move(log)) {}
 
 void Mixer::begin() {
   report(sink_->begin());
 }
 
-void Mixer::mix(Time now, std::vector<Part> parts) {
+void Mixer::mix(Time now, const std::vector<Part>& parts) {
   // What goes on comes first, so that it's known where in the sink's time the moment is at which others begin.
   const Nanoseconds excused = common_slip(parts);
   std::vector<Run> fresh;
@@ -59,8 +59,34 @@ void Mixer::mix(Time now, std::vector<Part> parts) {
     voice.begin(first.format, at);
     feed(voice, run.chunks, Nanoseconds(0));
   }
+  set_gains(parts);
   emit(complete_until());
+  const bool played = !voices_.empty();
   std::erase_if(voices_, [](const auto& entry) { return !entry.second.active() && entry.second.empty(); });
+  if (played && voices_.empty()) {
+    play_out();
+  }
+}
+
+void Mixer::set_gains(const std::vector<Part>& parts) {
+  for (const Part& part : parts) {
+    if (const auto voice = voices_.find(part.stream); voice != voices_.end()) {
+      voice->second.set_own_gain(part.gain);
+    }
+  }
+  const Gain all = levels_.playback();
+  for (auto& [stream, voice] : voices_) {
+    voice.set_common_gain(all);
+  }
+}
+
+void Mixer::play_out() {
+  if (limiter_) {
+    std::vector<float> rest;
+    limiter_->flush(rest);
+    report(sink_->write(rest));
+    report(sink_->idle());
+  }
 }
 
 void Mixer::finish() {
@@ -69,6 +95,7 @@ void Mixer::finish() {
   }
   emit(complete_until());
   voices_.clear();
+  play_out();
 }
 
 void Mixer::sync() {
@@ -78,6 +105,7 @@ void Mixer::sync() {
 void Mixer::start_sink(const AudioFormat& first) {
   format_ = SinkFormat{wanted_.rate.value_or(first.rate), wanted_.channels.value_or(first.channels),
                        sink_bits(first.encoding)};
+  limiter_.emplace(format_->rate, format_->channels);
   report(sink_->start(*format_));
 }
 
@@ -152,13 +180,16 @@ std::uint64_t Mixer::complete_until() const {
 
 void Mixer::emit(std::uint64_t until) {
   std::vector<float> block;
+  std::vector<float> limited;
   while (frames_ < until) {
     const std::uint64_t count = std::min(kBlock, until - frames_);
     block.assign(count * format_->channels, 0.0F);
     for (auto& [stream, voice] : voices_) {
       voice.add_to(block, frames_);
     }
-    report(sink_->write(block));
+    limited.clear();
+    limiter_->process(block, limited);
+    report(sink_->write(limited));
     frames_ += count;
   }
 }

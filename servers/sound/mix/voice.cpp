@@ -71,6 +71,25 @@ void Voice::append(std::span<const float> samples) {
   }
 }
 
+void Voice::apply_gains(std::size_t count) {
+  const Gain gain = own_gain_ * common_gain_;
+  const std::vector<float> wanted = gains_by_channel(sink_channels_, gain.left, gain.right);
+  if (gains_.empty()) {
+    gains_ = wanted;
+  }
+  const auto is_one = [](float each) { return each == 1.0F; };
+  if (std::all_of(gains_.begin(), gains_.end(), is_one) && std::all_of(wanted.begin(), wanted.end(), is_one)) {
+    return;
+  }
+  const float step = 100.0F / static_cast<float>(sink_rate_);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t channel = i % sink_channels_;
+    float& has = gains_[channel];
+    has += std::clamp(wanted[channel] - has, -step, step);
+    ready_[i] *= has;
+  }
+}
+
 void Voice::add_to(std::span<float> mix, std::uint64_t from) {
   const std::uint64_t until = from + mix.size() / sink_channels_;
   if (ready_.empty() || first_ >= until) {
@@ -78,6 +97,7 @@ void Voice::add_to(std::span<float> mix, std::uint64_t from) {
   }
   const std::size_t skip = (first_ - from) * sink_channels_;
   const std::size_t count = std::min(ready_.size(), mix.size() - skip);
+  apply_gains(count);
   for (std::size_t i = 0; i < count; ++i) {
     mix[skip + i] += ready_[i];
   }

@@ -22,7 +22,7 @@ Result<SinkChoice> parse_sink(std::string_view spec) {
   return fail(EINVAL, fmt::format("there is no sink '{}'; say wav:FILE or null", spec));
 }
 
-Result<std::unique_ptr<Sink>> open_sink(const SinkChoice& choice, const LogSink& /*log*/) {
+Result<std::unique_ptr<Sink>> open_sink(const SinkChoice& choice) {
   if (choice.kind == SinkChoice::Kind::null) {
     return std::make_unique<NullSink>();
   }

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <dmmap/error.h>
-#include <dmmap/log.h>
 
 #include <memory>
 #include <span>
@@ -50,16 +49,15 @@ class NullSink final : public Sink {
 
 /// Which sink is to be opened.
 struct SinkChoice {
-  enum class Kind { null, wav, pulse, alsa };
+  enum class Kind { null, wav };
   Kind kind = Kind::null;
-  std::string name;  ///< the WAV file; PulseAudio's sink or ALSA's PCM, empty for the default one
+  std::string name;  ///< the WAV file
 };
 
-/// What `spec` says: "null", "wav:FILE", "pulse", "pulse:NAME", "alsa" or "alsa:PCM". Errors: EINVAL for anything else.
+/// What `spec` says: "null" or "wav:FILE". Errors: EINVAL for anything else.
 [[nodiscard]] Result<SinkChoice> parse_sink(std::string_view spec);
 
-/// Errors: what the system says of the file; EBUSY when another process records into it. A live sink that isn't there
-/// now is no error: it's waited for.
-[[nodiscard]] Result<std::unique_ptr<Sink>> open_sink(const SinkChoice& choice, const LogSink& log);
+/// Errors: what the system says of the file; EBUSY when another process records into it.
+[[nodiscard]] Result<std::unique_ptr<Sink>> open_sink(const SinkChoice& choice);
 
 }  // namespace dmmap::sound

@@ -8,11 +8,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
+
+#include "servers/sound/audio/wav_channels.h"
 
 namespace dmmap::sound {
 
@@ -21,33 +22,10 @@ namespace {
 // RIFF counts bytes in 32 bits; the header takes less than a page.
 constexpr std::uint64_t kMostBytes = (std::uint64_t{1} << 32) - 4096;
 
-// Where a WAV file's channels are among ours (channels.h): its order is left, right, centre, bass, rear left, rear
-// right, side left, side right, or for seven left, right, centre, bass, rear, left, right (Microsoft,
-// WAVEFORMATEXTENSIBLE).
-std::span<const unsigned> places(unsigned channels) {
-  static constexpr std::array<unsigned, 8> kAsIs{0, 1, 2, 3, 4, 5, 6, 7};
-  static constexpr std::array<unsigned, 5> kFive{0, 1, 4, 2, 3};
-  static constexpr std::array<unsigned, 6> kSix{0, 1, 4, 5, 2, 3};
-  static constexpr std::array<unsigned, 7> kSeven{0, 1, 4, 5, 6, 2, 3};
-  static constexpr std::array<unsigned, 8> kEight{0, 1, 4, 5, 2, 3, 6, 7};
-  switch (channels) {
-    case 5:
-      return kFive;
-    case 6:
-      return kSix;
-    case 7:
-      return kSeven;
-    case 8:
-      return kEight;
-    default:
-      return std::span(kAsIs).first(channels);
-  }
-}
-
 // Each sample as `narrow` makes it of what is heard.
 template <class Sample, class Narrow>
 void put_in_order(std::span<const float> samples, unsigned channels, std::vector<Sample>& out, const Narrow& narrow) {
-  const auto from = places(channels);
+  const auto from = wav_order(channels);
   out.clear();
   out.reserve(samples.size());
   for (std::size_t frame = 0; frame + channels <= samples.size(); frame += channels) {

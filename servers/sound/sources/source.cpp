@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "servers/sound/sources/wav_source.h"
+
 namespace dmmap::sound {
 
 namespace {
@@ -32,12 +34,23 @@ Result<SourceChoice> parse_source(std::string_view spec) {
   if (spec == "none") {
     return SourceChoice{SourceChoice::Kind::none, {}};
   }
-  return fail(EINVAL, fmt::format("there is no source '{}'; say silence or none", spec));
+  constexpr std::string_view kWav = "wav:";
+  if (spec.starts_with(kWav) && spec.size() > kWav.size()) {
+    return SourceChoice{SourceChoice::Kind::wav, std::string(spec.substr(kWav.size()))};
+  }
+  return fail(EINVAL, fmt::format("there is no source '{}'; say wav:FILE, silence or none", spec));
 }
 
-Result<std::unique_ptr<Source>> open_source(const SourceChoice& choice, const LogSink& /*log*/) {
+Result<std::unique_ptr<Source>> open_source(const SourceChoice& choice, const LogSink& log) {
   if (choice.kind == SourceChoice::Kind::none) {
     return std::unique_ptr<Source>();
+  }
+  if (choice.kind == SourceChoice::Kind::wav) {
+    auto wav = WavSource::create(choice.name, log);
+    if (!wav) {
+      return tl::unexpected(wav.error());
+    }
+    return std::move(*wav);
   }
   return std::make_unique<SilentSource>();
 }

@@ -57,17 +57,15 @@ class SilentSource final : public Source {
 
 /// Which source is to be opened.
 struct SourceChoice {
-  enum class Kind { none, silence, wav, pulse, alsa };
+  enum class Kind { none, silence, wav };
   Kind kind = Kind::silence;
-  std::string name;  ///< the WAV file; PulseAudio's source or ALSA's PCM, empty for the default one
+  std::string name;  ///< the WAV file
 };
 
-/// What `spec` says: "silence", "none", "wav:FILE", "pulse", "pulse:NAME", "alsa" or "alsa:PCM".
-/// Errors: EINVAL for anything else.
+/// What `spec` says: "silence", "none" or "wav:FILE". Errors: EINVAL for anything else.
 [[nodiscard]] Result<SourceChoice> parse_source(std::string_view spec);
 
-/// Null for `none`: programs can't record. Errors: what the system says of the file; EINVAL when it's no sound file. A
-/// live source that isn't there now is no error: it's waited for.
+/// Null for `none`: programs can't record. Errors: what the system says of the file; EINVAL when it's no sound file.
 [[nodiscard]] Result<std::unique_ptr<Source>> open_source(const SourceChoice& choice, const LogSink& log);
 
 }  // namespace dmmap::sound

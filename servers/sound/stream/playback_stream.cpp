@@ -2,16 +2,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <utility>
 
 namespace dmmap::sound {
-
-namespace {
-
-// A fragment may be so short that a thread can't wake for each; then the ring has some slack, but only so much.
-constexpr Nanoseconds kShortLateness = std::chrono::milliseconds(5);
-
-}  // namespace
 
 bool PlaybackStream::in_use() const {
   return running_ || path_ == Path::mapped || playable_end() > played_;
@@ -19,26 +13,26 @@ bool PlaybackStream::in_use() const {
 
 void PlaybackStream::set_format(Time now, const AudioFormat& wanted) {
   advance(now);
-  if (in_use() || wanted == format_) {
+  if (in_use() || wanted == format()) {
     return;
   }
   forget_all();
-  format_ = wanted;
+  pace_.set_format(wanted);
 }
 
 Result<void> PlaybackStream::set_fragments(std::uint32_t value) {
-  return path_ == Path::undecided ? choice_.set(value) : fail(EINVAL, "the ring is in use");
+  return path_ == Path::undecided ? pace_.choice().set(value) : fail(EINVAL, "the ring is in use");
 }
 
 Result<std::uint32_t> PlaybackStream::subdivide(std::uint32_t parts) {
   if (parts != 0 && path_ != Path::undecided) {
     return fail(EINVAL, "the ring is in use");
   }
-  return choice_.subdivide(parts);
+  return pace_.choice().subdivide(parts);
 }
 
 std::optional<RingSilence> PlaybackStream::silence_wanted() const {
-  const std::byte silent = silence(format_.encoding);
+  const std::byte silent = silence(format().encoding);
   // A region's pages begin as zeros.
   const bool wanted = silent != std::byte{0} && path_ == Path::undecided && mappable_;
   return wanted ? std::optional(RingSilence{fragments().ring_bytes(), silent}) : std::nullopt;
@@ -53,7 +47,7 @@ std::size_t PlaybackStream::write(Time now, std::span<const std::byte> bytes) {
   path_ = Path::written;
   const std::uint64_t ring = fragments().ring_bytes();
   const std::size_t taken = std::min<std::uint64_t>(bytes.size(), ring - (written_ - played_));
-  put_into_ring(written_, bytes.first(taken));
+  ring_.put(written_, bytes.first(taken), ring);
   written_ += taken;
   start_if_due(now);
   return taken;
@@ -128,33 +122,13 @@ bool PlaybackStream::writable(Time now) {
   return space(now) >= fragments().size;
 }
 
-Nanoseconds PlaybackStream::tolerance() const {
-  const auto lasting = [this](std::uint64_t bytes) {
-    return Nanoseconds(static_cast<std::int64_t>(bytes * 1'000'000'000 / bytes_a_second(format_)));
-  };
-  const Fragments ring = fragments();
-  return std::max(lasting(ring.size / 2), std::min(lasting(ring.ring_bytes() / 4), kShortLateness));
-}
-
 std::uint64_t PlaybackStream::playable_end() const {
-  return path_ == Path::written ? written_ - (written_ - played_) % frame_bytes(format_) : played_;
+  return path_ == Path::written ? written_ - (written_ - played_) % pace_.frame() : played_;
 }
 
-std::uint64_t PlaybackStream::next_boundary() const {
-  const std::uint64_t size = fragments().size;
-  return (played_ / size + 1) * size;
-}
-
-PlaybackStream::Progress PlaybackStream::progress(Time now) const {
-  const std::uint64_t frame = frame_bytes(format_);
-  const std::uint64_t boundary = next_boundary();
-  const bool enough = path_ == Path::mapped || playable_end() >= boundary;
-  const Nanoseconds late = now - clock_.time_of(boundary / frame);
-  if (enough && late > tolerance()) {
-    return {boundary, late};
-  }
-  const std::uint64_t reached = clock_.frame_at(now) * frame;
-  return {path_ == Path::mapped ? reached : std::min(reached, playable_end()), std::nullopt};
+RingPace::Progress PlaybackStream::progress(Time now) const {
+  constexpr std::uint64_t kForEver = std::numeric_limits<std::uint64_t>::max();
+  return pace_.progress(played_, path_ == Path::mapped ? kForEver : playable_end(), now);
 }
 
 // Less than the ring: a fragment, and what advance() tolerates, which is half a fragment or a quarter of the ring.
@@ -166,7 +140,7 @@ std::optional<RingPart> PlaybackStream::due(Time now) const {
   if (end <= std::max(played_, copied_)) {
     return std::nullopt;
   }
-  return RingPart{generation_, played_, end, fragments().ring_bytes(), silence(format_.encoding)};
+  return RingPart{generation_, played_, end, fragments().ring_bytes(), silence(format().encoding)};
 }
 
 void PlaybackStream::supply(const RingPart& part, std::span<const std::byte> bytes) {
@@ -175,7 +149,7 @@ void PlaybackStream::supply(const RingPart& part, std::span<const std::byte> byt
   }
   // Another thread may have come with some of it.
   const std::uint64_t begin = std::max(part.begin, played_);
-  put_into_ring(begin, bytes.subspan(begin - part.begin));
+  ring_.put(begin, bytes.subspan(begin - part.begin), part.ring_bytes);
   copied_ = std::max(copied_, part.end);
 }
 
@@ -183,7 +157,7 @@ void PlaybackStream::advance(Time now) {
   if (!running_) {
     return;
   }
-  const Progress to = progress(now);
+  const RingPace::Progress to = progress(now);
   if (path_ == Path::mapped && to.end > copied_) {
     play_until(copied_);
     return;
@@ -195,7 +169,7 @@ void PlaybackStream::advance(Time now) {
     slip(now, *to.late);
   }
   if (path_ == Path::written && playable_end() == played_) {
-    ran_dry(clock_.time_of(played_ / frame_bytes(format_)));
+    ran_dry(pace_.time_of(played_));
   }
 }
 
@@ -203,9 +177,9 @@ std::optional<Time> PlaybackStream::deadline() const {
   if (!running_) {
     return std::nullopt;
   }
-  const std::uint64_t boundary = next_boundary();
+  const std::uint64_t boundary = pace_.boundary_after(played_);
   const std::uint64_t next = path_ == Path::written ? std::min(boundary, playable_end()) : boundary;
-  return clock_.time_of(next / frame_bytes(format_));
+  return pace_.time_of(next);
 }
 
 void PlaybackStream::start_if_due(Time now) {
@@ -217,7 +191,7 @@ void PlaybackStream::start_if_due(Time now) {
 }
 
 void PlaybackStream::start(Time now) {
-  clock_.start(now, played_ / frame_bytes(format_), format_.rate);
+  pace_.start(now, played_);
   running_ = true;
   Chunk& chunk = open_chunk();
   chunk.begins = true;
@@ -225,7 +199,7 @@ void PlaybackStream::start(Time now) {
   if (dry_since_) {
     chunk.silent = now - *dry_since_;
     dry_since_.reset();
-    ++counts_.underruns;
+    ++counts_.xruns;
   }
 }
 
@@ -254,18 +228,6 @@ void PlaybackStream::ran_dry(Time at) {
   }
 }
 
-void PlaybackStream::put_into_ring(std::uint64_t at, std::span<const std::byte> bytes) {
-  const std::uint64_t ring = fragments().ring_bytes();
-  ring_.resize(ring);
-  while (!bytes.empty()) {
-    const std::uint64_t place = at % ring;
-    const std::size_t run = std::min<std::uint64_t>(bytes.size(), ring - place);
-    std::copy_n(bytes.begin(), run, ring_.begin() + static_cast<std::ptrdiff_t>(place));
-    at += run;
-    bytes = bytes.subspan(run);
-  }
-}
-
 void PlaybackStream::play_until(std::uint64_t end) {
   if (end <= played_) {
     return;
@@ -275,27 +237,22 @@ void PlaybackStream::play_until(std::uint64_t end) {
   const std::size_t before = bytes.size();
   bytes.resize(before + (end - played_));
   const std::span<std::byte> to = std::span(bytes).subspan(before);
-  for (std::size_t done = 0; done < to.size();) {
-    const std::uint64_t at = (played_ + done) % ring.ring_bytes();
-    const std::size_t run = std::min<std::uint64_t>(to.size() - done, ring.ring_bytes() - at);
-    std::copy_n(ring_.begin() + static_cast<std::ptrdiff_t>(at), run, to.begin() + static_cast<std::ptrdiff_t>(done));
-    done += run;
-  }
+  ring_.get(played_, to, ring.ring_bytes());
   blocks_ += end / ring.size - played_ / ring.size;
-  counts_.frames += to.size() / frame_bytes(format_);
-  counts_.seconds += static_cast<double>(to.size()) / static_cast<double>(bytes_a_second(format_));
+  counts_.frames += to.size() / pace_.frame();
+  counts_.seconds += static_cast<double>(to.size()) / static_cast<double>(bytes_a_second(format()));
   played_ = end;
 }
 
 void PlaybackStream::slip(Time now, Nanoseconds late) {
   ++counts_.slips;
-  clock_.start(now, played_ / frame_bytes(format_), format_.rate);
-  chunks_.push_back({.format = format_, .slipped = late});
+  pace_.start(now, played_);
+  chunks_.push_back({.format = format(), .slipped = late});
 }
 
 Chunk& PlaybackStream::open_chunk() {
   if (chunks_.empty() || chunks_.back().ends) {
-    chunks_.push_back({.format = format_});
+    chunks_.push_back({.format = format()});
   }
   return chunks_.back();
 }

@@ -12,7 +12,7 @@
 // stream stands still rather than running over fragments that a client had no chance to fill: that's a slip.
 //
 // Invariants: 1. played_ <= written_ on the written path, and their difference fits into the ring; 2. while running_,
-// clock_ says that frame played_ / frame_bytes is due at or before any `now` seen; 3. chunks_ is empty or its last
+// pace_ says that byte played_ is due at or before any `now` seen; 3. chunks_ is empty or its last
 // chunk takes the next bytes, unless it ends; 4. on the mapped path ring_ has the bytes from played_ to copied_.
 //
 // Thread safety: one thread at a time. Calls with a `now` must not go back in time.
@@ -21,46 +21,32 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "servers/sound/audio/chunk.h"
-#include "servers/sound/stream/fragments.h"
+#include "servers/sound/stream/position.h"
 #include "servers/sound/stream/ring.h"
-#include "servers/sound/stream/stream_clock.h"
+#include "servers/sound/stream/ring_pace.h"
 
 namespace dmmap::sound {
 
 /// How what is played gets into the ring.
 enum class Path { undecided, mapped, written };
 
-/// SNDCTL_DSP_GETOPTR.
-struct Position {
-  std::uint64_t bytes = 0;   ///< played since the stream was reset
-  std::uint64_t blocks = 0;  ///< fragments that were played since this was last asked
-  std::uint64_t ring = 0;    ///< byte of the ring that is about to be played
-};
-
-/// What happened to a stream since it was opened.
-struct StreamCounts {
-  std::uint64_t frames = 0;  ///< played
-  std::uint64_t underruns = 0;
-  std::uint64_t slips = 0;
-  double seconds = 0;  ///< played
-};
-
 class PlaybackStream {
  public:
   /// `ring_bytes`: the most that a ring can have. `mappable`: whether the client can map it at all; if it can't, a
   /// trigger never means the mapped path.
-  PlaybackStream(std::uint64_t ring_bytes, bool mappable) : mappable_(mappable), choice_(ring_bytes) {}
+  PlaybackStream(std::uint64_t ring_bytes, bool mappable) : mappable_(mappable), pace_(ring_bytes) {}
 
-  [[nodiscard]] const AudioFormat& format() const { return format_; }
+  [[nodiscard]] const AudioFormat& format() const { return pace_.format(); }
   /// Takes `wanted` unless something is being played or waits to be. REQUIRES: it is supported.
   void set_format(Time now, const AudioFormat& wanted);
   /// As FragmentChoice. Errors: EINVAL, too, when the ring is in use.
   Result<void> set_fragments(std::uint32_t value);
   Result<std::uint32_t> subdivide(std::uint32_t parts);
-  [[nodiscard]] Fragments fragments() const { return choice_.fragments(format_); }
+  [[nodiscard]] Fragments fragments() const { return pace_.fragments(); }
   /// What to do to the ring before a client is told how large it is, and so before it maps.
   [[nodiscard]] std::optional<RingSilence> silence_wanted() const;
 
@@ -99,33 +85,26 @@ class PlaybackStream {
   [[nodiscard]] Path path() const { return path_; }
   [[nodiscard]] bool running() const { return running_; }
   [[nodiscard]] const StreamCounts& counts() const { return counts_; }
+  /// Bytes played since it was reset.
+  [[nodiscard]] std::uint64_t played() const { return played_; }
+  /// Underruns that nobody has been told of by this.
+  [[nodiscard]] std::uint64_t untold_xruns() { return counts_.xruns - std::exchange(told_xruns_, counts_.xruns); }
 
  private:
   [[nodiscard]] bool in_use() const;
-  /// How late advance() may find the end of a fragment before the clock slips.
-  [[nodiscard]] Nanoseconds tolerance() const;
   [[nodiscard]] std::uint64_t playable_end() const;
-  [[nodiscard]] std::uint64_t next_boundary() const;
   void start_if_due(Time now);
   void start(Time now);
   void stop();
   void forget_all();
-  /// How far `now` lets it play, and by how much the clock has to slip then.
-  struct Progress {
-    std::uint64_t end = 0;
-    std::optional<Nanoseconds> late;
-  };
-  [[nodiscard]] Progress progress(Time now) const;
-  void put_into_ring(std::uint64_t at, std::span<const std::byte> bytes);
+  [[nodiscard]] RingPace::Progress progress(Time now) const;
   void play_until(std::uint64_t end);
   void slip(Time now, Nanoseconds late);
   void ran_dry(Time at);
   Chunk& open_chunk();
 
   bool mappable_;
-  AudioFormat format_;
-  FragmentChoice choice_;
-  StreamClock clock_;
+  RingPace pace_;
   Path path_ = Path::undecided;
   bool output_ = true;
   bool running_ = false;
@@ -136,9 +115,10 @@ class PlaybackStream {
   std::uint64_t copied_ = 0;   // bytes
   std::uint64_t blocks_ = 0;
   std::uint64_t generation_ = 0;  // of what due() says: bytes are counted anew
-  std::vector<std::byte> ring_;   // what was written, or copied, and is to be played
+  RingBuffer ring_;               // what was written, or copied, and is to be played
   std::vector<Chunk> chunks_;
   StreamCounts counts_;
+  std::uint64_t told_xruns_ = 0;
 };
 
 }  // namespace dmmap::sound

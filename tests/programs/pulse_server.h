@@ -1,0 +1,71 @@
+// PulseServer: a real PulseAudio of a test's own.
+//
+// Promises: it has only the modules that the test names, and its socket in a folder of its own. The constructor returns
+// when it answers; the destructor ends it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "support/mounts.h"
+#include "support/process.h"
+#include "support/temporary_directory.h"
+
+namespace dmmap::testing {
+
+class PulseServer {
+ public:
+  explicit PulseServer(const std::vector<std::string>& modules)
+      : process_(command(directory_ / "native", modules),
+                 {.environment = environment(directory_.path()), .directory = directory_.path(), .user = {}}) {
+    ready_ = wait_until(
+        [this] {
+          return run({"pactl", "info"}, std::chrono::seconds(5), client()).status == 0;
+        },
+        std::chrono::seconds(20));
+  }
+  PulseServer(const PulseServer&) = delete;
+  PulseServer& operator=(const PulseServer&) = delete;
+  ~PulseServer() { end(); }
+
+  [[nodiscard]] bool ready() const { return ready_; }
+  [[nodiscard]] pid_t pid() const { return process_.pid(); }
+  [[nodiscard]] std::string log() const { return process_.err(); }
+  /// What its clients need in their environment.
+  [[nodiscard]] ProcessOptions client() const {
+    return {.environment = environment(directory_.path()), .directory = directory_.path(), .user = {}};
+  }
+  void end() {
+    process_.kill(SIGTERM);
+    process_.wait(std::chrono::seconds(20));
+  }
+
+ private:
+  static std::vector<std::string> environment(const std::filesystem::path& folder) {
+    return {"HOME=" + folder.string(), "XDG_RUNTIME_DIR=" + folder.string(),
+            "PULSE_SERVER=unix:" + (folder / "native").string()};
+  }
+  static std::vector<std::string> command(const std::filesystem::path& socket,
+                                          const std::vector<std::string>& modules) {
+    std::vector<std::string> argv{"pulseaudio",
+                                  "-n",
+                                  "--daemonize=no",
+                                  "--use-pid-file=no",
+                                  "--exit-idle-time=-1",
+                                  "--disable-shm=yes",
+                                  "--high-priority=no",
+                                  "--realtime=no",
+                                  "-L",
+                                  "module-native-protocol-unix auth-anonymous=1 socket=" + socket.string()};
+    for (const std::string& module : modules) {
+      argv.insert(argv.end(), {"-L", module});
+    }
+    return argv;
+  }
+
+  TemporaryDirectory directory_;
+  Process process_;
+  bool ready_ = false;
+};
+
+}  // namespace dmmap::testing
