@@ -86,9 +86,9 @@ Result<unsigned> parse_percent(std::string_view text) {
 
 Result<ControlCommand> parse_command(std::string_view line) {
   const auto words = words_of(line);
-  const auto* const kind =
-      std::find_if(kKindNames.begin(), kKindNames.end(),
-                   [&](const KindName& each) { return !words.empty() && words.front() == each.name; });
+  const auto* const kind = std::find_if(kKindNames.begin(), kKindNames.end(), [&](const KindName& each) {
+    return !words.empty() && words.front() == each.name;
+  });
   if (kind == kKindNames.end()) {
     return fail(EINVAL, "there's no such command: say volume, mute or unmute");
   }

@@ -88,12 +88,11 @@ StreamStatus stream_from(const Json& json) {
 }  // namespace
 
 std::string json_of(const CardStatus& status) {
-  Json json{{"server", kServer},
-            {"levels",
-             {{"master", to_json(status.master)},
-              {"pcm", to_json(status.pcm)},
-              {"recording", to_json(status.recording)}}},
-            {"streams", Json::array()}};
+  Json json{
+      {"server", kServer},
+      {"levels",
+       {{"master", to_json(status.master)}, {"pcm", to_json(status.pcm)}, {"recording", to_json(status.recording)}}},
+      {"streams", Json::array()}};
   for (const StreamStatus& each : status.streams) {
     json["streams"].push_back({{"number", each.number},
                                {"program", each.program},
@@ -112,8 +111,8 @@ Result<CardStatus> status_of(std::string_view json) {
       return fail(EPROTO, "not the status of a sound server");
     }
     const Json& levels = parsed.at("levels");
-    CardStatus status{level_from(levels.at("master")), level_from(levels.at("pcm")), level_from(levels.at("recording")),
-                      {}};
+    CardStatus status{
+        level_from(levels.at("master")), level_from(levels.at("pcm")), level_from(levels.at("recording")), {}};
     for (const Json& each : parsed.at("streams")) {
       status.streams.push_back(stream_from(each));
     }
