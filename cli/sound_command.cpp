@@ -14,6 +14,7 @@
 #include <ostream>
 #include <string>
 
+#include "cli/sound_control_command.h"
 #include "servers/daemon/daemon_log.h"
 #include "servers/daemon/readiness.h"
 #include "servers/sound/device/sound_filesystem.h"
@@ -189,6 +190,10 @@ Result<void> serve(const Settings& settings, const Checked& checked, daemon::Rea
 
 int run_sound(const Settings& settings, std::ostream& out, std::ostream& err) {
   const auto complain = [&err](const std::string& message) { err << kName << ": " << message << std::endl; };
+  if (settings.mountpoint.empty()) {
+    complain("mountpoint is required: name an existing directory, as in `dmmap sound /run/dmmap-sound`");
+    return kUsage;
+  }
   const auto checked = check(settings, err);
   if (!checked) {
     complain(checked.error().message);
@@ -221,7 +226,9 @@ void add_sound_command(CLI::App& app, std::ostream& out, std::ostream& err, int&
   CLI::App* command =
       app.add_subcommand("sound", "Serve MOUNTPOINT/dsp, a sound device that programs write to or mmap");
   const auto settings = std::make_shared<Settings>();
-  command->add_option("mountpoint", settings->mountpoint, "an existing directory")->required();
+  // Not needed by the commands about a running server.
+  command->add_option("mountpoint", settings->mountpoint, "an existing directory");
+  add_sound_control_commands(*command, out, err, status);
   command->add_option("--sink", settings->sink, "where what is played goes: wav:FILE or null")->capture_default_str();
   command->add_option("--source", settings->source, "what programs record: wav:FILE, silence or none")
       ->capture_default_str();
@@ -241,7 +248,11 @@ void add_sound_command(CLI::App& app, std::ostream& out, std::ostream& err, int&
                     "print each request and its answer to stderr, or with --trace=FILE to a file");
   command->add_flag("--private", settings->is_private, "for this user only, which is so anyhow unless it's root");
   command->footer(kFooter);
-  command->callback([&out, &err, &status, settings] { status = run_sound(*settings, out, err); });
+  command->callback([&out, &err, &status, settings, command] {
+    if (command->get_subcommands().empty()) {
+      status = run_sound(*settings, out, err);
+    }
+  });
 }
 
 }  // namespace dmmap::cli

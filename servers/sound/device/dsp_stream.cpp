@@ -10,12 +10,19 @@
 #include <cerrno>
 #include <utility>
 
+#include "servers/sound/device/half_status.h"
+
 namespace dmmap::sound {
 
 namespace {
 
 constexpr std::uint32_t kIn = POLLIN | POLLRDNORM;
 constexpr std::uint32_t kOut = POLLOUT | POLLWRNORM;
+
+// "stream 3: mplayer[1234]"
+std::string name_of(const StreamIdentity& identity) {
+  return fmt::format("stream {}: {}[{}]", identity.number, identity.program, identity.pid);
+}
 
 }  // namespace
 
@@ -82,8 +89,8 @@ DspStream::DspStream(StreamIdentity identity, DspAbilities abilities, Levels& le
       clock_(clock),
       engine_(engine),
       log_(std::move(log)),
-      playback_log_(fmt::format("stream {}: {}", identity_.number, identity_.program), false),
-      capture_log_(fmt::format("stream {}: {}", identity_.number, identity_.program), true) {
+      playback_log_(name_of(identity_), false),
+      capture_log_(name_of(identity_), true) {
   if (abilities.play) {
     playback_.emplace(kMostRingBytes, region_ != nullptr).set_format(Time{}, abilities.format);
   }
@@ -125,9 +132,8 @@ void DspStream::prepare_ring() {
 
 void DspStream::ring_failed(const Error& error) {
   if (!ring_failure_noted_.exchange(true)) {
-    log_(LogLevel::warning,
-         fmt::format("stream {}: {}: its ring can't be reached, and what isn't is heard as silence: {}",
-                     identity_.number, identity_.program, error.message));
+    log_(LogLevel::warning, fmt::format("{}: its ring can't be reached, and what isn't is heard as silence: {}",
+                                        name_of(identity_), error.message));
   }
 }
 
@@ -218,9 +224,7 @@ void DspStream::ioctl(const IoctlRequest& request, Reply<IoctlDone> reply) {
   } else {
     const DspHalves halves{playback_ ? &*playback_ : nullptr, capture_ ? &*capture_ : nullptr, levels_};
     answer = answer_ioctl(halves, card, card_levels_, turn.now(), request.command, request.input);
-    if (capture_) {
-      capture_->set_gain(gain_of(levels_.recording));
-    }
+    apply_recording_level();
   }
   turn.done();
   if (answer.error != 0) {
@@ -228,6 +232,36 @@ void DspStream::ioctl(const IoctlRequest& request, Reply<IoctlDone> reply) {
   } else {
     reply.ok({.result = 0, .output = answer.output});
   }
+}
+
+void DspStream::apply_recording_level() {
+  if (capture_) {
+    capture_->set_gain(gain_of(levels_.recording));
+  }
+}
+
+StreamStatus DspStream::status() {
+  Turn turn(*this);
+  StreamStatus status{identity_.number, identity_.program, identity_.pid, identity_.device, {}, {}};
+  if (playback_) {
+    status.playback = status_of(*playback_, path_of(*playback_), playback_->unplayed(turn.now()), levels_.playback);
+  }
+  if (capture_) {
+    status.recording = status_of(*capture_, path_of(*capture_), capture_->available(turn.now()), levels_.recording);
+  }
+  return status;
+}
+
+void DspStream::set_level(unsigned left, unsigned right) {
+  const MutexLock lock(lock_);
+  level() = {left, right, level().muted};
+  apply_recording_level();
+}
+
+void DspStream::set_muted(bool muted) {
+  const MutexLock lock(lock_);
+  level().muted = muted;
+  apply_recording_level();
 }
 
 std::uint32_t DspStream::events(Time now) {
@@ -410,17 +444,16 @@ void DspStream::settle(Time now, Outcome& outcome) {
 void DspStream::note(Outcome& outcome) {
   const bool over = released_ || ended_;
   if (playback_) {
-    const char* const path = playback_->path() == Path::mapped ? "mmap" : "write";
-    playback_log_.note({playback_->format(), playback_->fragments(), path, playback_->running(), playback_->counts()},
-                       over, outcome.lines);
+    playback_log_.note(
+        {playback_->format(), playback_->fragments(), path_of(*playback_), playback_->running(), playback_->counts()},
+        over, outcome.lines);
   }
   // Who is recorded shows only when it has begun to read, or hasn't for a fragment's time.
   if (capture_) {
-    const char* const path = capture_->path() == CapturePath::read ? "read" : "mmap";
     const bool known = capture_->path() == CapturePath::read || capture_->recorded() > 0;
-    capture_log_.note(
-        {capture_->format(), capture_->fragments(), path, capture_->running() && known, capture_->counts()}, over,
-        outcome.lines);
+    capture_log_.note({capture_->format(), capture_->fragments(), path_of(*capture_), capture_->running() && known,
+                       capture_->counts()},
+                      over, outcome.lines);
   }
 }
 

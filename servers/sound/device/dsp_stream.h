@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "servers/sound/control/status.h"
 #include "servers/sound/device/dsp_ioctls.h"
 #include "servers/sound/device/stream_log.h"
 #include "servers/sound/device/waiting.h"
@@ -32,7 +33,9 @@ namespace dmmap::sound {
 /// Who opened a stream, and what it's called in the log.
 struct StreamIdentity {
   std::uint64_t number = 0;
-  std::string program;  ///< "mplayer[1234]"
+  std::string program;    ///< its comm (proc(5)); "?" where that can't be known
+  std::uint32_t pid = 0;  ///< 0 from another pid namespace
+  std::string device;     ///< "dsp"
 };
 
 /// What a stream can do.
@@ -58,6 +61,12 @@ class DspStream final : public Stream, public EngineStream {
   std::uint32_t poll(std::uint32_t events) override;
   void flush(const FlushRequest& request, Reply<Done> reply) override;
   void released() override;
+
+  [[nodiscard]] std::uint64_t number() const { return identity_.number; }
+  [[nodiscard]] StreamStatus status();
+  /// How loud it is: what it plays, or where it only records, that. Muting stays as it is.
+  void set_level(unsigned left, unsigned right);
+  void set_muted(bool muted);
 
   void advance() override;
   [[nodiscard]] std::optional<Time> deadline() const override;
@@ -92,6 +101,9 @@ class DspStream final : public Stream, public EngineStream {
   void settle_reads(Time now, Outcome& outcome) DMMAP_REQUIRES(lock_);
   void carry_out(Outcome outcome) DMMAP_EXCLUDES(lock_);
   [[nodiscard]] bool nonblock() const DMMAP_REQUIRES(lock_) { return nonblock_asked_ || nonblock_flag_; }
+  [[nodiscard]] Level& level() DMMAP_REQUIRES(lock_) { return playback_ ? levels_.playback : levels_.recording; }
+  /// What was recorded is as loud as levels_ say from now on.
+  void apply_recording_level() DMMAP_REQUIRES(lock_);
   [[nodiscard]] bool playing() const DMMAP_REQUIRES(lock_) { return playback_ && playback_->running(); }
   [[nodiscard]] bool region_is_captures() const DMMAP_REQUIRES(lock_) {
     return stores_ && region_ != nullptr && !(playback_ && playback_->path() == Path::mapped);

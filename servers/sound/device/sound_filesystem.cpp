@@ -9,18 +9,19 @@
 #include <fstream>
 #include <string_view>
 
+#include "servers/sound/control/control_files.h"
 #include "servers/sound/device/mixer_device.h"
 
 namespace dmmap::sound {
 
 namespace {
 
-// "mplayer[1234]". A thread's comm can be read at any time, unlike its cmdline (the mmap lock isn't needed for it).
+// A thread's comm can be read at any time, unlike its cmdline (the mmap lock isn't needed for it).
 std::string program_of(std::uint32_t pid) {
   std::string name;
   std::ifstream comm(fmt::format("/proc/{}/comm", pid));
   const bool known = pid != 0 && std::getline(comm, name) && !name.empty();
-  return fmt::format("{}[{}]", known ? std::string_view(name) : std::string_view("?"), pid);
+  return known ? name : "?";
 }
 
 }  // namespace
@@ -32,9 +33,61 @@ SoundFilesystem::SoundFilesystem(SoundParts parts) : parts_(std::move(parts)) {
   const auto added = add({.name = "mixer", .own_io = true}, [this](const OpenRequest& /*request*/) {
     return Result<std::shared_ptr<Stream>>(std::make_shared<MixerDevice>(card(), parts_.levels));
   });
-  if (!added) {
-    parts_.log(LogLevel::error, added.error().message);
+  const auto controlled = add_control_files(*this, *this);
+  if (!added || !controlled) {
+    parts_.log(LogLevel::error, (added ? controlled : added).error().message);
   }
+}
+
+std::vector<std::shared_ptr<DspStream>> SoundFilesystem::streams() const {
+  std::vector<std::shared_ptr<DspStream>> open;
+  const MutexLock lock(lock_);
+  for (const auto& [number, stream] : streams_) {
+    if (auto it = stream.lock()) {
+      open.push_back(std::move(it));
+    }
+  }
+  return open;
+}
+
+CardStatus SoundFilesystem::status() const {
+  CardStatus status{
+      parts_.levels.get(Control::master), parts_.levels.get(Control::pcm), parts_.levels.get(Control::recording), {}};
+  for (const auto& stream : streams()) {
+    status.streams.push_back(stream->status());
+  }
+  return status;
+}
+
+template <class Change>
+Result<void> SoundFilesystem::with_stream(StreamNumber number, const Change& change) {
+  for (const auto& stream : streams()) {
+    if (stream->number() == number.value) {
+      change(*stream);
+      return {};
+    }
+  }
+  return fail(ESRCH, fmt::format("there's no stream {}", number.value));
+}
+
+Result<void> SoundFilesystem::set_level(const LevelTarget& target, unsigned left, unsigned right) {
+  if (const auto* const number = std::get_if<StreamNumber>(&target)) {
+    return with_stream(*number, [&](DspStream& stream) { stream.set_level(left, right); });
+  }
+  const Control control = std::get<Control>(target);
+  parts_.levels.set(control, {left, right, parts_.levels.get(control).muted});
+  return {};
+}
+
+Result<void> SoundFilesystem::set_muted(const LevelTarget& target, bool muted) {
+  if (const auto* const number = std::get_if<StreamNumber>(&target)) {
+    return with_stream(*number, [&](DspStream& stream) { stream.set_muted(muted); });
+  }
+  const Control control = std::get<Control>(target);
+  Level level = parts_.levels.get(control);
+  level.muted = muted;
+  parts_.levels.set(control, level);
+  return {};
 }
 
 CardFacts SoundFilesystem::card() const {
@@ -43,7 +96,7 @@ CardFacts SoundFilesystem::card() const {
 
 void SoundFilesystem::add_dsp(const std::string& name, const AudioFormat& format) {
   const auto added = add({.name = name, .mode = 0666, .size = kMostRingBytes, .own_io = true, .seekable = false},
-                         [this, format](const OpenRequest& request) { return open_dsp(request, format); });
+                         [this, name, format](const OpenRequest& request) { return open_dsp(request, name, format); });
   if (!added) {
     parts_.log(LogLevel::error, added.error().message);
   }
@@ -73,7 +126,8 @@ Result<std::shared_ptr<Region>> SoundFilesystem::make_ring(RegionId id) const {
   return std::shared_ptr<Region>();
 }
 
-Result<std::shared_ptr<Stream>> SoundFilesystem::open_dsp(const OpenRequest& request, const AudioFormat& format) {
+Result<std::shared_ptr<Stream>> SoundFilesystem::open_dsp(const OpenRequest& request, const std::string& name,
+                                                          const AudioFormat& format) {
   const int access = request.flags & O_ACCMODE;
   DspAbilities abilities;
   abilities.play = access != O_RDONLY;
@@ -94,9 +148,12 @@ Result<std::shared_ptr<Stream>> SoundFilesystem::open_dsp(const OpenRequest& req
   abilities.card = card();
   abilities.format = format;
   auto stream =
-      std::make_shared<DspStream>(StreamIdentity{number, program_of(request.caller.pid)}, std::move(abilities),
-                                  parts_.levels, parts_.clock, parts_.engine, parts_.log);
+      std::make_shared<DspStream>(StreamIdentity{number, program_of(request.caller.pid), request.caller.pid, name},
+                                  std::move(abilities), parts_.levels, parts_.clock, parts_.engine, parts_.log);
   parts_.engine.add(stream);
+  const MutexLock lock(lock_);
+  std::erase_if(streams_, [](const auto& each) { return each.second.expired(); });
+  streams_.emplace(number, stream);
   return stream;
 }
 

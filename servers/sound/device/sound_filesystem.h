@@ -8,11 +8,15 @@
 
 #include <dmmap/device.h>
 #include <dmmap/log.h>
+#include <dmmap/thread_safety.h>
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "servers/sound/control/status.h"
 #include "servers/sound/device/dsp_stream.h"
 #include "servers/sound/device/ring_choice.h"
 #include "servers/sound/mix/engine.h"
@@ -30,19 +34,29 @@ struct SoundParts {
   std::string mountpoint;  ///< as programs are told it
 };
 
-class SoundFilesystem final : public DeviceFilesystem {
+class SoundFilesystem final : public DeviceFilesystem, public CardControl {
  public:
   explicit SoundFilesystem(SoundParts parts);
 
   /// What was chosen. Errors: those of choose_rings(); programs can then map nothing.
   [[nodiscard]] const Result<RingChoice>& rings() const { return rings_; }
 
+  [[nodiscard]] CardStatus status() const override;
+  Result<void> set_level(const LevelTarget& target, unsigned left, unsigned right) override;
+  Result<void> set_muted(const LevelTarget& target, bool muted) override;
+
   void mounted(Connection& connection) override;
   [[nodiscard]] std::string ioctl_name(std::uint32_t command) const override;
 
  private:
   void add_dsp(const std::string& name, const AudioFormat& format);
-  Result<std::shared_ptr<Stream>> open_dsp(const OpenRequest& request, const AudioFormat& format);
+  Result<std::shared_ptr<Stream>> open_dsp(const OpenRequest& request, const std::string& name,
+                                           const AudioFormat& format);
+  /// Those that are open.
+  [[nodiscard]] std::vector<std::shared_ptr<DspStream>> streams() const;
+  /// Calls `change` with the stream. Errors: ESRCH when it isn't open.
+  template <class Change>
+  Result<void> with_stream(StreamNumber number, const Change& change);
   /// Null when programs can't map.
   Result<std::shared_ptr<Region>> make_ring(RegionId id) const;
   [[nodiscard]] CardFacts card() const;
@@ -51,6 +65,9 @@ class SoundFilesystem final : public DeviceFilesystem {
   const SoundParts parts_;
   Result<RingChoice> rings_;  // set before anything is opened
   std::atomic<std::uint64_t> next_stream_{1};
+
+  mutable Mutex lock_;
+  std::map<std::uint64_t, std::weak_ptr<DspStream>> streams_ DMMAP_GUARDED_BY(lock_);  // some have been closed
 };
 
 }  // namespace dmmap::sound
