@@ -284,7 +284,7 @@ TEST_F(NotifyTest, RetrievesUnderWayAtTheEndAreAnsweredOnce) {
   std::atomic<int> brought{0};
   std::atomic<int> failed{0};
   Notifier& server = notifier();
-  for (int i = 0; i < kRetrieves; ++i) {
+  const auto retrieve = [&] {
     server.retrieve(kFile, 0, 4096, [&](const auto& result) {
       if (result) {
         ++brought;
@@ -293,13 +293,18 @@ TEST_F(NotifyTest, RetrievesUnderWayAtTheEndAreAnsweredOnce) {
         ++failed;
       }
     });
+  };
+  for (int i = 0; i < kRetrieves; ++i) {
+    retrieve();
     if (i == kRetrieves / 2) {
       fd_.reset();
       mount_->session().stop();
     }
   }
   ASSERT_TRUE(mount_->session().wait());
-  EXPECT_EQ(brought.load() + failed.load(), kRetrieves);
+  // A quick server may have answered all of them before it has stopped. This one can't be.
+  retrieve();
+  EXPECT_EQ(brought.load() + failed.load(), kRetrieves + 1);
   EXPECT_GT(failed.load(), 0);
 }
 
