@@ -10,12 +10,12 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <future>
 #include <memory>
 #include <ostream>
 #include <string>
 #include <thread>
 
+#include "cli/patience.h"
 #include "servers/sound/control/control_command.h"
 #include "servers/sound/control/status_json.h"
 
@@ -80,19 +80,6 @@ Result<std::string> write_now(const std::string& path, const std::string& line) 
   return std::string();
 }
 
-// Does it in a thread of its own, which is left behind when the server doesn't answer.
-template <class Work>
-Result<std::string> within_patience(const std::string& path, Work work) {
-  auto done = std::make_shared<std::promise<Result<std::string>>>();
-  auto result = done->get_future();
-  std::thread([done, work = std::move(work)] { done->set_value(work()); }).detach();
-  if (result.wait_for(kPatience) != std::future_status::ready) {
-    return fail(ETIMEDOUT,
-                fmt::format("{}: the server doesn't answer within {} s; it may be stopped", path, kPatience.count()));
-  }
-  return result.get();
-}
-
 std::string words(const Level& level) {
   const std::string percent =
       level.left == level.right ? fmt::format("{}%", level.left) : fmt::format("{}:{}%", level.left, level.right);
@@ -139,7 +126,7 @@ struct Status {
 };
 Result<Status> status_at(const std::string& mountpoint) {
   const std::string path = mountpoint + "/status";
-  auto text = within_patience(path, [path] { return read_now(path); });
+  auto text = with_patience(path, kPatience, [path] { return read_now(path); });
   if (!text) {
     return tl::unexpected(text.error());
   }
@@ -158,7 +145,7 @@ Result<void> change(const std::string& mountpoint, const sound::ControlCommand& 
   }
   const std::string path = mountpoint + "/control";
   const std::string line = line_of(command) + "\n";
-  const auto done = within_patience(path, [path, line] { return write_now(path, line); });
+  const auto done = with_patience(path, kPatience, [path, line] { return write_now(path, line); });
   return done ? Result<void>() : tl::unexpected(done.error());
 }
 
