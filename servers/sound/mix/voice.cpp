@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "servers/sound/audio/channels.h"
+
 namespace dmmap::sound {
 
 void Voice::begin(const AudioFormat& format, std::uint64_t place) {
@@ -13,19 +15,14 @@ void Voice::begin(const AudioFormat& format, std::uint64_t place) {
   began_ = ready_until();
   frames_ = 0;
   format_ = format;
-  map_.emplace(format.channels, sink_channels_);
-  map_first_ = format.channels > sink_channels_;
-  resampler_.reset();
-  if (format.rate != sink_rate_) {
-    resampler_.emplace(format.rate, sink_rate_, std::min(format.channels, sink_channels_));
-  }
+  convert_.emplace(Converter::Side{format.rate, format.channels}, Converter::Side{sink_rate_, sink_channels_});
   active_ = true;
 }
 
 void Voice::play(std::span<const std::byte> bytes) {
   std::vector<float> samples;
   append_samples(format_.encoding, bytes, samples);
-  take(std::move(samples));
+  take(samples);
 }
 
 void Voice::pause(Nanoseconds length) {
@@ -34,12 +31,7 @@ void Voice::pause(Nanoseconds length) {
 }
 
 void Voice::end() {
-  if (resampler_) {
-    std::vector<float> rest;
-    resampler_->finish(rest);
-    append(rest);
-    resampler_.reset();
-  }
+  convert_->finish(ready_);
   active_ = false;
 }
 
@@ -47,28 +39,9 @@ double Voice::played_until() const {
   return static_cast<double>(began_) + static_cast<double>(frames_) * sink_rate_ / format_.rate;
 }
 
-void Voice::take(std::vector<float> samples) {
+void Voice::take(std::span<const float> samples) {
   frames_ += samples.size() / format_.channels;
-  if (map_first_) {
-    std::vector<float> mapped;
-    map_->apply(samples, mapped);
-    samples.swap(mapped);
-  }
-  if (resampler_) {
-    std::vector<float> resampled;
-    resampler_->process(samples, resampled);
-    append(resampled);
-  } else {
-    append(samples);
-  }
-}
-
-void Voice::append(std::span<const float> samples) {
-  if (map_first_) {
-    ready_.insert(ready_.end(), samples.begin(), samples.end());
-  } else {
-    map_->apply(samples, ready_);
-  }
+  convert_->process(samples, ready_);
 }
 
 void Voice::apply_gains(std::size_t count) {

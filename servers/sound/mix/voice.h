@@ -12,10 +12,9 @@
 #include <span>
 #include <vector>
 
-#include "servers/sound/audio/channels.h"
 #include "servers/sound/audio/clock.h"
+#include "servers/sound/audio/converter.h"
 #include "servers/sound/audio/format.h"
-#include "servers/sound/audio/resampler.h"
 #include "servers/sound/mix/levels.h"
 
 namespace dmmap::sound {
@@ -48,9 +47,7 @@ class Voice {
   void add_to(std::span<float> mix, std::uint64_t from);
 
  private:
-  void take(std::vector<float> samples);
-  /// Of the stream's channels, or of the sink's if they're mapped first.
-  void append(std::span<const float> samples);
+  void take(std::span<const float> samples);
 
   /// Multiplies the first `count` of ready_ by the gains, or by what leads to them.
   void apply_gains(std::size_t count);
@@ -58,9 +55,7 @@ class Voice {
   unsigned sink_rate_;
   unsigned sink_channels_;
   AudioFormat format_;
-  std::optional<ChannelMap> map_;  // done where there are fewer channels to resample
-  bool map_first_ = false;
-  std::optional<Resampler> resampler_;
+  std::optional<Converter> convert_;
   bool active_ = false;
   std::uint64_t first_ = 0;  // the place of ready_'s first frame
   std::vector<float> ready_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "servers/sound/audio/channels.h"
+
 namespace dmmap::sound {
 
 namespace {
@@ -27,35 +29,14 @@ Recorder::Recorder(std::unique_ptr<Recording> recording, const AudioFormat& form
 void Recorder::set_format(const AudioFormat& format) {
   format_ = format;
   ready_.clear();
-  map_.emplace(from_.channels, format.channels);
-  map_first_ = from_.channels > format.channels;
-  resampler_.reset();
-  if (from_.rate != format.rate) {
-    resampler_.emplace(from_.rate, format.rate, std::min(from_.channels, format.channels));
-  }
+  convert_.emplace(Converter::Side{from_.rate, from_.channels}, Converter::Side{format.rate, format.channels});
 }
 
 void Recorder::fetch(std::size_t frames) {
   const std::uint64_t needed = (std::uint64_t{frames} * from_.rate + format_.rate - 1) / format_.rate;
   std::vector<float> samples(std::max<std::uint64_t>(needed, 1) * from_.channels);
   recording_->read(samples);
-  const auto mapped = [this](const std::vector<float>& in) {
-    std::vector<float> out;
-    map_->apply(in, out);
-    return out;
-  };
-  if (map_first_) {
-    samples = mapped(samples);
-  }
-  if (resampler_) {
-    std::vector<float> resampled;
-    resampler_->process(samples, resampled);
-    samples.swap(resampled);
-  }
-  if (!map_first_) {
-    samples = mapped(samples);
-  }
-  ready_.insert(ready_.end(), samples.begin(), samples.end());
+  convert_->process(samples, ready_);
 }
 
 void Recorder::record(std::span<std::byte> bytes, Gain gain) {

@@ -10,9 +10,8 @@
 #include <span>
 #include <vector>
 
-#include "servers/sound/audio/channels.h"
+#include "servers/sound/audio/converter.h"
 #include "servers/sound/audio/format.h"
-#include "servers/sound/audio/resampler.h"
 #include "servers/sound/mix/levels.h"
 #include "servers/sound/sources/source.h"
 
@@ -37,9 +36,7 @@ class Recorder {
   std::unique_ptr<Recording> recording_;
   SourceFormat from_;
   AudioFormat format_;
-  std::optional<ChannelMap> map_;  // done where there are fewer channels to resample
-  bool map_first_ = false;
-  std::optional<Resampler> resampler_;
+  std::optional<Converter> convert_;
   std::vector<float> ready_;  // in the stream's rate and channels
 };
 
