@@ -27,6 +27,8 @@ namespace {
 constexpr const char* kName = "dmmap sound";
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
+constexpr unsigned kLiveRate = 48000;  // Hz
+constexpr unsigned kLiveChannels = 2;
 
 struct Settings {
   std::string mountpoint;
@@ -116,6 +118,10 @@ Result<Checked> check(const Settings& settings, std::ostream& err) {
     return tl::unexpected(sink.error());
   }
   checked.sink = *sink;
+  if (sink->live()) {
+    // For whoever plays next, too: the first may be a beep.
+    checked.format = {rate->value_or(kLiveRate), channels->value_or(kLiveChannels)};
+  }
   const auto source = sound::parse_source(settings.source);
   if (!source) {
     return tl::unexpected(source.error());
@@ -143,7 +149,7 @@ Result<Checked> check(const Settings& settings, std::ostream& err) {
 
 // Serves until it's told to end.
 Result<void> serve(const Settings& settings, const Checked& checked, daemon::Readiness& readiness) {
-  auto sink = sound::open_sink(checked.sink);
+  auto sink = sound::open_sink(checked.sink, checked.log);
   if (!sink) {
     return tl::unexpected(sink.error());
   }
@@ -229,14 +235,19 @@ void add_sound_command(CLI::App& app, std::ostream& out, std::ostream& err, int&
   // Not needed by the commands about a running server.
   command->add_option("mountpoint", settings->mountpoint, "an existing directory");
   add_sound_control_commands(*command, out, err, status);
-  command->add_option("--sink", settings->sink, "where what is played goes: wav:FILE or null")->capture_default_str();
-  command->add_option("--source", settings->source, "what programs record: wav:FILE, silence or none")
+  command->add_option("--sink", settings->sink, "where what is played goes: wav:FILE, pulse[:SINK], alsa[:PCM] or null")
       ->capture_default_str();
-  command->add_option("--rate", settings->rate, "the sink's rate in Hz; auto: that of the first stream that plays")
+  command
+      ->add_option("--source", settings->source,
+                   "what programs record: wav:FILE, pulse[:SOURCE], alsa[:PCM], silence or none")
+      ->capture_default_str();
+  command
+      ->add_option("--rate", settings->rate,
+                   "the sink's rate in Hz; auto: that of the first stream that plays, or 48000 for pulse and alsa")
       ->capture_default_str();
   command
       ->add_option("--channels", settings->channels,
-                   "the sink's channels, 1 to 8; auto: as the first stream that plays")
+                   "the sink's channels, 1 to 8; auto: as the first stream that plays, or 2 for pulse and alsa")
       ->capture_default_str();
   command
       ->add_option("--ring", settings->ring,

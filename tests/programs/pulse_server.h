@@ -4,6 +4,7 @@
 // when it answers; the destructor ends it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,29 +16,33 @@ namespace dmmap::testing {
 
 class PulseServer {
  public:
-  explicit PulseServer(const std::vector<std::string>& modules)
-      : process_(command(directory_ / "native", modules),
-                 {.environment = environment(directory_.path()), .directory = directory_.path(), .user = {}}) {
+  explicit PulseServer(const std::vector<std::string>& modules) : modules_(modules) { begin(); }
+  PulseServer(const PulseServer&) = delete;
+  PulseServer& operator=(const PulseServer&) = delete;
+  ~PulseServer() { end(); }
+
+  [[nodiscard]] bool ready() const { return ready_; }
+  [[nodiscard]] pid_t pid() const { return process_->pid(); }
+  [[nodiscard]] std::string log() const { return process_->err(); }
+  [[nodiscard]] Process& process() { return *process_; }
+  /// What its clients need in their environment.
+  [[nodiscard]] ProcessOptions client() const {
+    return {.environment = environment(directory_.path()), .directory = directory_.path(), .user = {}};
+  }
+  /// The words of that environment.
+  [[nodiscard]] std::vector<std::string> environment() const { return environment(directory_.path()); }
+  /// Again, after end(), at the same socket.
+  void begin() {
+    process_.emplace(command(directory_ / "native", modules_), client());
     ready_ = wait_until(
         [this] {
           return run({"pactl", "info"}, std::chrono::seconds(5), client()).status == 0;
         },
         std::chrono::seconds(20));
   }
-  PulseServer(const PulseServer&) = delete;
-  PulseServer& operator=(const PulseServer&) = delete;
-  ~PulseServer() { end(); }
-
-  [[nodiscard]] bool ready() const { return ready_; }
-  [[nodiscard]] pid_t pid() const { return process_.pid(); }
-  [[nodiscard]] std::string log() const { return process_.err(); }
-  /// What its clients need in their environment.
-  [[nodiscard]] ProcessOptions client() const {
-    return {.environment = environment(directory_.path()), .directory = directory_.path(), .user = {}};
-  }
   void end() {
-    process_.kill(SIGTERM);
-    process_.wait(std::chrono::seconds(20));
+    process_->kill(SIGTERM);
+    process_->wait(std::chrono::seconds(20));
   }
 
  private:
@@ -64,7 +69,8 @@ class PulseServer {
   }
 
   TemporaryDirectory directory_;
-  Process process_;
+  std::vector<std::string> modules_;
+  std::optional<Process> process_;
   bool ready_ = false;
 };
 

@@ -27,7 +27,7 @@ std::vector<std::string> command(const std::filesystem::path& mountpoint, const 
           "sound",
           mountpoint,
           "--sink",
-          "wav:" + recording.string(),
+          options.sink.empty() ? "wav:" + recording.string() : options.sink,
           "--rate",
           std::to_string(options.rate),
           "--channels",
@@ -67,12 +67,16 @@ bool SoundServer::says(std::string_view text) {
 }
 
 Audio SoundServer::finish() {
+  end();
+  return read_audio(recording_);
+}
+
+void SoundServer::end() {
   process_.kill(SIGINT);
   const Ended ended = process_.wait(kEnd);
   EXPECT_FALSE(ended.timed_out) << "the server didn't end within " << kEnd.count() << " s";
   EXPECT_EQ(ended.status, 0);
   EXPECT_FALSE(is_mounted(mountpoint()));
-  return read_audio(recording_);
 }
 
 bool maps(pid_t pid, const std::filesystem::path& file) {

@@ -28,6 +28,7 @@ struct SoundServerOptions {
   std::string ring = "auto";             ///< as --ring has it
   std::optional<uid_t> user;             ///< who runs it, and owns its folder
   std::string source = "silence";        ///< as --source has it
+  std::string sink{};                    ///< as --sink has it; the recording when empty
 };
 
 class SoundServer {
@@ -57,6 +58,8 @@ class SoundServer {
 
   /// Ends the server as Ctrl-C does, and brings what was heard. A test failure when it doesn't end well.
   Audio finish();
+  /// The same, where the sink is no file.
+  void end();
 
  private:
   TemporaryDirectory directory_;

@@ -36,7 +36,7 @@ TEST(Sink, SaysWhatItCanNotBe) {
   }
   EXPECT_EQ(parse_sink("null")->kind, SinkChoice::Kind::null);
   EXPECT_EQ(parse_sink("wav:a:b")->name, "a:b");
-  const auto missing = open_sink({SinkChoice::Kind::wav, "/no/such/folder/x.wav"});
+  const auto missing = open_sink({SinkChoice::Kind::wav, "/no/such/folder/x.wav"}, [](LogLevel, const std::string&) {});
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, ENOENT);
 }

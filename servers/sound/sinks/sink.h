@@ -5,6 +5,7 @@
 #pragma once
 
 #include <dmmap/error.h>
+#include <dmmap/log.h>
 
 #include <memory>
 #include <span>
@@ -49,15 +50,19 @@ class NullSink final : public Sink {
 
 /// Which sink is to be opened.
 struct SinkChoice {
-  enum class Kind { null, wav };
+  enum class Kind { null, wav, pulse, alsa };
   Kind kind = Kind::null;
-  std::string name;  ///< the WAV file
+  std::string name{};  ///< the WAV file; the sink of PulseAudio, or none; the PCM of ALSA
+
+  /// Whether it plays for people who listen, and not for a file.
+  [[nodiscard]] bool live() const { return kind == Kind::pulse || kind == Kind::alsa; }
 };
 
-/// What `spec` says: "null" or "wav:FILE". Errors: EINVAL for anything else.
+/// What `spec` says: "null", "wav:FILE", "pulse", "pulse:SINK", "alsa" or "alsa:PCM". Errors: EINVAL for anything else.
 [[nodiscard]] Result<SinkChoice> parse_sink(std::string_view spec);
 
+/// A sound server or a card that isn't there is no error: it's waited for, and the log says so.
 /// Errors: what the system says of the file; EBUSY when another process records into it.
-[[nodiscard]] Result<std::unique_ptr<Sink>> open_sink(const SinkChoice& choice);
+[[nodiscard]] Result<std::unique_ptr<Sink>> open_sink(const SinkChoice& choice, const LogSink& log);
 
 }  // namespace dmmap::sound

@@ -5,6 +5,10 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "servers/sound/alsa/alsa_input.h"
+#include "servers/sound/live/device_spec.h"
+#include "servers/sound/live/live_source.h"
+#include "servers/sound/pulse/pulse_input.h"
 #include "servers/sound/sources/wav_source.h"
 
 namespace dmmap::sound {
@@ -28,31 +32,47 @@ Result<std::unique_ptr<Recording>> SilentSource::begin(const SourceFormat& wante
 }
 
 Result<SourceChoice> parse_source(std::string_view spec) {
+  using Kind = SourceChoice::Kind;
   if (spec == "silence") {
     return SourceChoice{};
   }
   if (spec == "none") {
-    return SourceChoice{SourceChoice::Kind::none, {}};
+    return SourceChoice{Kind::none};
   }
-  constexpr std::string_view kWav = "wav:";
-  if (spec.starts_with(kWav) && spec.size() > kWav.size()) {
-    return SourceChoice{SourceChoice::Kind::wav, std::string(spec.substr(kWav.size()))};
+  if (const auto file = name_in(spec, "wav")) {
+    return SourceChoice{Kind::wav, *file};
   }
-  return fail(EINVAL, fmt::format("there is no source '{}'; say wav:FILE, silence or none", spec));
+  if (const auto name = name_in(spec, "pulse", "")) {
+    return SourceChoice{Kind::pulse, *name};
+  }
+  if (const auto name = name_in(spec, "alsa", "default")) {
+    return SourceChoice{Kind::alsa, *name};
+  }
+  return fail(EINVAL, fmt::format("there is no source '{}'; say wav:FILE, pulse, pulse:SOURCE, alsa, alsa:PCM, silence "
+                                  "or none",
+                                  spec));
 }
 
 Result<std::unique_ptr<Source>> open_source(const SourceChoice& choice, const LogSink& log) {
-  if (choice.kind == SourceChoice::Kind::none) {
-    return std::unique_ptr<Source>();
+  using Kind = SourceChoice::Kind;
+  switch (choice.kind) {
+    case Kind::none:
+      return std::unique_ptr<Source>();
+    case Kind::silence:
+      return std::make_unique<SilentSource>();
+    case Kind::pulse:
+      return std::make_unique<LiveSource>(choice.name.empty() ? "source pulse" : "source pulse:" + choice.name,
+                                          std::make_unique<PulseInput>(choice.name), log);
+    case Kind::alsa:
+      return std::make_unique<LiveSource>("source alsa:" + choice.name, std::make_unique<AlsaInput>(choice.name), log);
+    case Kind::wav:
+      break;
   }
-  if (choice.kind == SourceChoice::Kind::wav) {
-    auto wav = WavSource::create(choice.name, log);
-    if (!wav) {
-      return tl::unexpected(wav.error());
-    }
-    return std::move(*wav);
+  auto wav = WavSource::create(choice.name, log);
+  if (!wav) {
+    return tl::unexpected(wav.error());
   }
-  return std::make_unique<SilentSource>();
+  return std::move(*wav);
 }
 
 }  // namespace dmmap::sound

@@ -57,15 +57,17 @@ class SilentSource final : public Source {
 
 /// Which source is to be opened.
 struct SourceChoice {
-  enum class Kind { none, silence, wav };
+  enum class Kind { none, silence, wav, pulse, alsa };
   Kind kind = Kind::silence;
-  std::string name;  ///< the WAV file
+  std::string name{};  ///< the WAV file; the source of PulseAudio, or none; the PCM of ALSA
 };
 
-/// What `spec` says: "silence", "none" or "wav:FILE". Errors: EINVAL for anything else.
+/// What `spec` says: "silence", "none", "wav:FILE", "pulse", "pulse:SOURCE", "alsa" or "alsa:PCM".
+/// Errors: EINVAL for anything else.
 [[nodiscard]] Result<SourceChoice> parse_source(std::string_view spec);
 
-/// Null for `none`: programs can't record. Errors: what the system says of the file; EINVAL when it's no sound file.
+/// Null for `none`: programs can't record. A sound server or a card that isn't there is no error: it's waited for, and
+/// the log says so. Errors: what the system says of the file; EINVAL when it's no sound file.
 [[nodiscard]] Result<std::unique_ptr<Source>> open_source(const SourceChoice& choice, const LogSink& log);
 
 }  // namespace dmmap::sound
