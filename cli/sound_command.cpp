@@ -17,6 +17,7 @@
 #include "cli/sound_control_command.h"
 #include "servers/daemon/daemon_log.h"
 #include "servers/daemon/readiness.h"
+#include "servers/sound/control/metrics.h"
 #include "servers/sound/device/sound_filesystem.h"
 #include "servers/sound/mix/engine.h"
 
@@ -39,6 +40,7 @@ struct Settings {
   std::string ring = "auto";
   std::string log_file;
   std::string trace;
+  std::string metrics;
   bool detached = false;
   bool is_private = false;
 };
@@ -127,6 +129,11 @@ Result<Checked> check(const Settings& settings, std::ostream& err) {
     return tl::unexpected(source.error());
   }
   checked.source = *source;
+  if (!settings.metrics.empty()) {
+    if (const auto address = sound::check_metrics_address(settings.metrics); !address) {
+      return tl::unexpected(address.error());
+    }
+  }
   if (settings.detached && settings.trace == "-") {
     return fail(EINVAL, "--daemon has no stderr: say --trace=FILE");
   }
@@ -183,6 +190,15 @@ Result<void> serve(const Settings& settings, const Checked& checked, daemon::Rea
   const bool any = rings->kind != sound::RingKind::none;
   checked.log(any ? LogLevel::info : LogLevel::warning,
               any ? describe(*rings) : fmt::format("{}. To have it: {}", describe(*rings), rings->remedy));
+  std::unique_ptr<sound::Metrics> metrics;
+  if (!settings.metrics.empty()) {
+    auto serving = sound::Metrics::serve(settings.metrics, filesystem);
+    if (!serving) {
+      return tl::unexpected(serving.error());
+    }
+    metrics = std::move(*serving);
+    checked.log(LogLevel::info, "metrics are at " + metrics->url());
+  }
   engine.start();
   readiness.ready(fmt::format("{}: ready at {} (sink {})", kName, session->mountpoint(), settings.sink));
   auto ended = session->wait_or_signal([&engine] { engine.sync(); });
@@ -257,6 +273,8 @@ void add_sound_command(CLI::App& app, std::ostream& out, std::ostream& err, int&
   command->add_option("--log", settings->log_file, "log to this file");
   command->add_flag("--trace{-}", settings->trace,
                     "print each request and its answer to stderr, or with --trace=FILE to a file");
+  command->add_option("--metrics", settings->metrics,
+                      "serve metrics for Prometheus at this ADDRESS:PORT, as 127.0.0.1:9464");
   command->add_flag("--private", settings->is_private, "for this user only, which is so anyhow unless it's root");
   command->footer(kFooter);
   command->callback([&out, &err, &status, settings, command] {

@@ -107,6 +107,8 @@ void print_half(std::ostream& out, const sound::StreamStatus& stream, const Half
 void print(std::ostream& out, const CardStatus& status) {
   out << fmt::format("master {}, pcm {}, recording {}\n", words(status.master), words(status.pcm),
                      words(status.recording));
+  out << fmt::format("since it began: {} streams, {} underruns, {} overruns, {} slips\n", status.totals.streams,
+                     status.totals.underruns, status.totals.overruns, status.totals.slips);
   out << fmt::format("{:>6}  {:<22} {:<6} {:<7} {:<5} {:<28} {:>10} {:>7} {:>6} {:>5}  {}\n", "stream", "program",
                      "device", "state", "path", "format", "seconds", "fill", "xruns", "slips", "level");
   for (const auto& stream : status.streams) {

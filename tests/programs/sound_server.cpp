@@ -23,19 +23,21 @@ std::vector<std::string> command(const std::filesystem::path& mountpoint, const 
       EXPECT_EQ(::chown(folder.c_str(), *options.user, *options.user), 0);
     }
   }
-  return {DMMAP_PROGRAM,
-          "sound",
-          mountpoint,
-          "--sink",
-          options.sink.empty() ? "wav:" + recording.string() : options.sink,
-          "--rate",
-          std::to_string(options.rate),
-          "--channels",
-          std::to_string(options.channels),
-          "--ring",
-          options.ring,
-          "--source",
-          options.source};
+  std::vector<std::string> words{DMMAP_PROGRAM,
+                                 "sound",
+                                 mountpoint,
+                                 "--sink",
+                                 options.sink.empty() ? "wav:" + recording.string() : options.sink,
+                                 "--rate",
+                                 std::to_string(options.rate),
+                                 "--channels",
+                                 std::to_string(options.channels),
+                                 "--ring",
+                                 options.ring,
+                                 "--source",
+                                 options.source};
+  words.insert(words.end(), options.more.begin(), options.more.end());
+  return words;
 }
 
 }  // namespace

@@ -29,6 +29,7 @@ struct SoundServerOptions {
   std::optional<uid_t> user;             ///< who runs it, and owns its folder
   std::string source = "silence";        ///< as --source has it
   std::string sink{};                    ///< as --sink has it; the recording when empty
+  std::vector<std::string> more{};       ///< words for its command line
 };
 
 class SoundServer {

@@ -34,7 +34,7 @@ class StatusTest : public ::testing::Test {
     EXPECT_EQ(shown.status, 0) << shown.err;
     return shown.out;
   }
-  SoundServer server_{8000, 1};
+  SoundServer server_{{.recording = {}, .environment = {}, .user = {}, .more = {"--metrics", "127.0.0.1:0"}}};
 };
 
 TEST_F(StatusTest, ShowsWhatPlaysAndHow) {
@@ -85,6 +85,41 @@ TEST_F(StatusTest, WhatCanNotBeDoneIsSaid) {
   EXPECT_TRUE(status().starts_with("master 50:70%, pcm 100%, recording 100%"));
   EXPECT_EQ(dmmap({"status"}).status, 2);
   EXPECT_EQ(dmmap({}).status, 2);
+}
+
+TEST_F(StatusTest, MetricsAreServedAndTotalsGoOnWhenStreamsEnd) {
+  DMMAP_NEEDS(needs::program("curl"));
+  const std::string log = server_.log();
+  const std::size_t at = log.find("http://127.0.0.1:");
+  ASSERT_NE(at, std::string::npos) << log;
+  const std::string url = log.substr(at, log.find('\n', at) - at);
+  const auto metrics = [&url] {
+    const Outcome curl = run({"curl", "-sS", "--max-time", "10", url}, seconds(20));
+    EXPECT_EQ(curl.status, 0) << curl.err;
+    return curl.out;
+  };
+  Process mapper({DMMAP_DSP_CLIENT, server_.dsp(), "map"});
+  ASSERT_TRUE(server_.says(", mmap"));
+  EXPECT_NE(metrics().find("program=\"dsp_client\""), std::string::npos);
+  mapper.kill(SIGKILL);
+  mapper.wait(seconds(20));
+  EXPECT_TRUE(
+      wait_until([&] { return metrics().find("\ndmmap_sound_streams 0\n") != std::string::npos; }, seconds(20)));
+  EXPECT_NE(metrics().find("\ndmmap_sound_streams_opened_total 1\n"), std::string::npos);
+  // By write(2), and late: one underrun, which is counted when the stream has gone.
+  constexpr const char* kLate = R"(
+import os, sys, time
+dsp = os.open(sys.argv[1], os.O_WRONLY)
+for piece in range(2):
+    os.write(dsp, bytes(8000))
+    time.sleep(1.5)
+os.close(dsp)
+)";
+  EXPECT_EQ(run({"/usr/bin/python3", "-c", kLate, server_.dsp()}, seconds(20)).status, 0);
+  EXPECT_TRUE(
+      wait_until([&] { return metrics().find("\ndmmap_sound_streams 0\n") != std::string::npos; }, seconds(20)));
+  EXPECT_NE(metrics().find("\ndmmap_sound_underruns_total 1\n"), std::string::npos) << metrics();
+  EXPECT_EQ(run({DMMAP_PROGRAM, "sound", "--metrics", "nowhere", server_.directory()}, seconds(20)).status, 2);
 }
 
 TEST_F(StatusTest, AServerThatIsStoppedIsAnErrorAndNotAWait) {

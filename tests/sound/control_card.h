@@ -17,6 +17,7 @@ namespace dmmap::sound::testing {
   CardStatus status;
   status.master = {80, 70, false};
   status.recording = {10, 20, true};
+  status.totals = {9, 11, 2, 4};
   const HalfStatus written{.format = {Encoding::s16_le, 44100, 2},
                            .path = "write",
                            .running = true,

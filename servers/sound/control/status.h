@@ -43,10 +43,20 @@ struct StreamStatus {
   bool operator==(const StreamStatus&) const = default;
 };
 
+/// Of all streams since the server began, those that are closed and those that are open.
+struct CardTotals {
+  std::uint64_t streams = 0;
+  std::uint64_t underruns = 0;
+  std::uint64_t overruns = 0;
+  std::uint64_t slips = 0;
+  bool operator==(const CardTotals&) const = default;
+};
+
 struct CardStatus {
   Level master;
   Level pcm;
   Level recording;
+  CardTotals totals;
   std::vector<StreamStatus> streams;
   bool operator==(const CardStatus&) const = default;
 };

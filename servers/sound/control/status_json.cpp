@@ -41,9 +41,21 @@ Json to_json(const std::optional<HalfStatus>& half, const char* xruns) {
           {"level", to_json(half->level)}};
 }
 
+Json to_json(const CardTotals& totals) {
+  return {{"streams", totals.streams},
+          {kUnderruns, totals.underruns},
+          {kOverruns, totals.overruns},
+          {"slips", totals.slips}};
+}
+
 // These throw Json::exception, which status_of() catches.
 Level level_from(const Json& json) {
   return {json.at("left").get<unsigned>(), json.at("right").get<unsigned>(), json.at("muted").get<bool>()};
+}
+
+CardTotals totals_from(const Json& json) {
+  return {json.at("streams").get<std::uint64_t>(), json.at(kUnderruns).get<std::uint64_t>(),
+          json.at(kOverruns).get<std::uint64_t>(), json.at("slips").get<std::uint64_t>()};
 }
 
 Encoding encoding_from(const std::string& name) {
@@ -92,6 +104,7 @@ std::string json_of(const CardStatus& status) {
       {"server", kServer},
       {"levels",
        {{"master", to_json(status.master)}, {"pcm", to_json(status.pcm)}, {"recording", to_json(status.recording)}}},
+      {"totals", to_json(status.totals)},
       {"streams", Json::array()}};
   for (const StreamStatus& each : status.streams) {
     json["streams"].push_back({{"number", each.number},
@@ -111,8 +124,11 @@ Result<CardStatus> status_of(std::string_view json) {
       return fail(EPROTO, "not the status of a sound server");
     }
     const Json& levels = parsed.at("levels");
-    CardStatus status{
-        level_from(levels.at("master")), level_from(levels.at("pcm")), level_from(levels.at("recording")), {}};
+    CardStatus status{level_from(levels.at("master")),
+                      level_from(levels.at("pcm")),
+                      level_from(levels.at("recording")),
+                      totals_from(parsed.at("totals")),
+                      {}};
     for (const Json& each : parsed.at("streams")) {
       status.streams.push_back(stream_from(each));
     }

@@ -252,6 +252,18 @@ StreamStatus DspStream::status() {
   return status;
 }
 
+void DspStream::count_into(CardTotals& totals) {
+  const MutexLock lock(lock_);
+  if (playback_) {
+    totals.underruns += playback_->counts().xruns;
+    totals.slips += playback_->counts().slips;
+  }
+  if (capture_) {
+    totals.overruns += capture_->counts().xruns;
+    totals.slips += capture_->counts().slips;
+  }
+}
+
 void DspStream::set_level(unsigned left, unsigned right) {
   const MutexLock lock(lock_);
   level() = {left, right, level().muted};

@@ -64,6 +64,8 @@ class DspStream final : public Stream, public EngineStream {
 
   [[nodiscard]] std::uint64_t number() const { return identity_.number; }
   [[nodiscard]] StreamStatus status();
+  /// Adds what went wrong so far. Does nothing else, so that it can be the last that is done with the stream.
+  void count_into(CardTotals& totals) DMMAP_EXCLUDES(lock_);
   /// How loud it is: what it plays, or where it only records, that. Muting stays as it is.
   void set_level(unsigned left, unsigned right);
   void set_muted(bool muted);

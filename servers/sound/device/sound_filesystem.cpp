@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <string_view>
@@ -51,12 +52,38 @@ std::vector<std::shared_ptr<DspStream>> SoundFilesystem::streams() const {
 }
 
 CardStatus SoundFilesystem::status() const {
-  CardStatus status{
-      parts_.levels.get(Control::master), parts_.levels.get(Control::pcm), parts_.levels.get(Control::recording), {}};
-  for (const auto& stream : streams()) {
+  CardStatus status;
+  status.master = parts_.levels.get(Control::master);
+  status.pcm = parts_.levels.get(Control::pcm);
+  status.recording = parts_.levels.get(Control::recording);
+  const auto open = streams();
+  for (const auto& stream : open) {
     status.streams.push_back(stream->status());
   }
+  {
+    const MutexLock lock(ended_->lock);
+    status.totals = ended_->totals;
+  }
+  for (const auto& stream : open) {
+    stream->count_into(status.totals);
+  }
+  // One that is being closed right now is in neither, for a moment: totals don't go back for that.
+  const MutexLock lock(lock_);
+  status.totals.streams = next_stream_.load() - 1;
+  for (const auto count : {&CardTotals::underruns, &CardTotals::overruns, &CardTotals::slips}) {
+    status.totals.*count = told_.*count = std::max(status.totals.*count, told_.*count);
+  }
   return status;
+}
+
+std::shared_ptr<DspStream> SoundFilesystem::make_stream(StreamIdentity identity, DspAbilities abilities) {
+  auto stream = std::make_unique<DspStream>(std::move(identity), std::move(abilities), parts_.levels, parts_.clock,
+                                            parts_.engine, parts_.log);
+  return {stream.release(), [ended = ended_](DspStream* closed) {
+            const std::unique_ptr<DspStream> last(closed);
+            const MutexLock lock(ended->lock);
+            last->count_into(ended->totals);
+          }};
 }
 
 template <class Change>
@@ -147,9 +174,7 @@ Result<std::shared_ptr<Stream>> SoundFilesystem::open_dsp(const OpenRequest& req
   abilities.store = kind() == RingKind::shared || !abilities.play;
   abilities.card = card();
   abilities.format = format;
-  auto stream =
-      std::make_shared<DspStream>(StreamIdentity{number, program_of(request.caller.pid), request.caller.pid, name},
-                                  std::move(abilities), parts_.levels, parts_.clock, parts_.engine, parts_.log);
+  auto stream = make_stream({number, program_of(request.caller.pid), request.caller.pid, name}, std::move(abilities));
   parts_.engine.add(stream);
   const MutexLock lock(lock_);
   std::erase_if(streams_, [](const auto& each) { return each.second.expired(); });

@@ -54,6 +54,7 @@ class SoundFilesystem final : public DeviceFilesystem, public CardControl {
                                            const AudioFormat& format);
   /// Those that are open.
   [[nodiscard]] std::vector<std::shared_ptr<DspStream>> streams() const;
+  std::shared_ptr<DspStream> make_stream(StreamIdentity identity, DspAbilities abilities);
   /// Calls `change` with the stream. Errors: ESRCH when it isn't open.
   template <class Change>
   Result<void> with_stream(StreamNumber number, const Change& change);
@@ -66,8 +67,16 @@ class SoundFilesystem final : public DeviceFilesystem, public CardControl {
   Result<RingChoice> rings_;  // set before anything is opened
   std::atomic<std::uint64_t> next_stream_{1};
 
+  // Of streams that are closed.
+  struct Ended {
+    Mutex lock;
+    CardTotals totals DMMAP_GUARDED_BY(lock);
+  };
+  const std::shared_ptr<Ended> ended_ = std::make_shared<Ended>();  // a stream may outlive this
+
   mutable Mutex lock_;
   std::map<std::uint64_t, std::weak_ptr<DspStream>> streams_ DMMAP_GUARDED_BY(lock_);  // some have been closed
+  mutable CardTotals told_ DMMAP_GUARDED_BY(lock_);
 };
 
 }  // namespace dmmap::sound

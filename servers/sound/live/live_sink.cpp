@@ -19,7 +19,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kMost{500};  // that wait for an output
+constexpr milliseconds kMost{500};    // that wait for an output
 constexpr milliseconds kRound{5};     // until an output is asked again whether it takes more
 constexpr milliseconds kGlance{100};  // and whether it's still there
 

@@ -23,7 +23,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kMost{500};  // that a recording falls behind
-constexpr milliseconds kRound{5};  // until an input is asked again
+constexpr milliseconds kRound{5};   // until an input is asked again
 
 // Where in what came a recording is.
 struct Cursor {
