@@ -2,8 +2,21 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace dmmap::sound {
+
+namespace {
+
+float peak_of(std::span<const float> samples) {
+  float peak = 0;
+  for (const float sample : samples) {
+    peak = std::max(peak, std::abs(sample));
+  }
+  return peak;
+}
+
+}  // namespace
 
 Limiter::Limiter(unsigned rate, unsigned channels)
     : channels_(channels),
@@ -15,19 +28,20 @@ Limiter::Limiter(unsigned rate, unsigned channels)
 // The average over the window of gains, each of which is no more than any frame of its own window needs: so a frame's
 // gain is no more than that frame needs, and rises and falls without a step.
 float Limiter::gain_after(float peak) {
-  const float needed = peak > 1.0F ? 1.0F / peak : 1.0F;
-  while (!least_.empty() && least_.back().second >= needed) {
-    least_.pop_back();
+  if (peak > 1.0F) {
+    const float needed = 1.0F / peak;
+    while (!least_.empty() && least_.back().second >= needed) {
+      least_.pop_back();
+    }
+    least_.emplace_back(frame_, needed);
   }
-  least_.emplace_back(frame_, needed);
-  while (least_.front().first + ahead_ < frame_) {
+  while (!least_.empty() && least_.front().first + ahead_ < frame_) {
     least_.pop_front();
   }
   ++frame_;
-  last_ = std::min({least_.front().second, last_ + recovery_, 1.0F});
-  const float leaving = gains_.front();
-  gains_.pop_front();
-  gains_.push_back(last_);
+  last_ = std::min({least_.empty() ? 1.0F : least_.front().second, last_ + recovery_, 1.0F});
+  const float leaving = std::exchange(gains_[oldest_], last_);
+  oldest_ = (oldest_ + 1) % gains_.size();
   lowered_ += last_ < 1.0F ? 1 : 0;
   lowered_ -= leaving < 1.0F ? 1 : 0;
   if (lowered_ == 0) {
@@ -39,21 +53,26 @@ float Limiter::gain_after(float peak) {
 }
 
 void Limiter::process(std::span<const float> in, std::vector<float>& out) {
-  for (std::size_t at = 0; at + channels_ <= in.size(); at += channels_) {
-    const auto frame = in.subspan(at, channels_);
-    float peak = 0;
-    for (const float sample : frame) {
-      peak = std::max(peak, std::abs(sample));
+  const std::size_t frames = in.size() / channels_;
+  held_.insert(held_.end(), in.begin(), in.end());
+  const std::size_t held = held_.size() / channels_;
+  const std::size_t ready = held > ahead_ ? held - ahead_ : 0;
+  const std::span<const float> leaving = std::span(held_).first(ready * channels_);
+  // Nearly always there's nothing to be done.
+  if (at_rest() && peak_of(in) <= 1.0F) {
+    frame_ += frames;
+    out.insert(out.end(), leaving.begin(), leaving.end());
+  } else {
+    factors_.clear();
+    for (std::size_t frame = 0; frame < frames; ++frame) {
+      factors_.push_back(gain_after(peak_of(in.subspan(frame * channels_, channels_))));
     }
-    held_.insert(held_.end(), frame.begin(), frame.end());
-    const float gain = gain_after(peak);
-    if (held_.size() > ahead_ * channels_) {
-      for (std::size_t i = 0; i < channels_; ++i) {
-        out.push_back(held_.front() * gain);
-        held_.pop_front();
-      }
+    const std::size_t first = frames - ready;  // whose factor is for the first that leaves
+    for (std::size_t i = 0; i < leaving.size(); ++i) {
+      out.push_back(leaving[i] * factors_[first + i / channels_]);
     }
   }
+  held_.erase(held_.begin(), held_.begin() + static_cast<std::ptrdiff_t>(leaving.size()));
 }
 
 void Limiter::flush(std::vector<float>& out) {

@@ -30,18 +30,22 @@ class Limiter {
  private:
   /// The next frame's peak is `peak`: returns the gain of the frame that is `ahead_` before it.
   [[nodiscard]] float gain_after(float peak);
+  /// No frame of the window needs less than all.
+  [[nodiscard]] bool at_rest() const { return least_.empty() && lowered_ == 0 && last_ == 1.0F; }
 
   std::size_t channels_;
   std::size_t ahead_;  // frames
   float recovery_;     // by how much the gain rises from frame to frame
-  std::deque<float> held_;
-  std::uint64_t frame_ = 0;  // frames that came in
+  std::vector<float> held_;
+  std::vector<float> factors_;  // of the frames that came last
+  std::uint64_t frame_ = 0;     // frames that came in
   std::deque<std::pair<std::uint64_t, float>>
-      least_;                // rising gains that frames of the window need, with their numbers
-  std::deque<float> gains_;  // of the window, before they're averaged
-  float last_ = 1;           // of them
-  std::size_t lowered_ = 0;  // how many of them are below 1
-  double sum_ = 0;           // of them
+      least_;                 // rising gains below 1 that frames of the window need, with their numbers
+  std::vector<float> gains_;  // of the window, before they're averaged: a ring
+  std::size_t oldest_ = 0;    // of them
+  float last_ = 1;            // of them
+  std::size_t lowered_ = 0;   // how many of them are below 1
+  double sum_ = 0;            // of them
 };
 
 }  // namespace dmmap::sound
