@@ -101,7 +101,7 @@ int send_every_ioctl(const std::string& device, int flags, std::string_view grou
           }
           const unsigned long command = _IOC(direction, static_cast<unsigned>(group), number, size);
           for (const int value : {0, 1, -1, INT_MAX, INT_MIN, 0x7fff0000, 0x00020008}) {
-            if (size > sizeof value && value > 1) {
+            if (size != sizeof value && value != -1) {
               continue;
             }
             large.fill(value);
@@ -129,11 +129,9 @@ TEST_F(HardClientsTest, EveryIoctlWithGarbageIsAnsweredOrRefused) {
     const std::string device = server_.mountpoint() / name;
     EXPECT_EQ(status_of_child([&] { return send_every_ioctl(device, flags, groups, trigger); }), 0) << name << flags;
   };
-  for (const char* const name : {"dsp", "dsp1", "audio"}) {
-    try_all(name, O_RDWR, "PTQ", false);
-  }
-  try_all("dsp", O_RDONLY, "PTQ", true);
-  try_all("dsp", O_WRONLY, "PTQ", false);
+  try_all("dsp", O_RDWR, "PTQ", false);
+  try_all("audio", O_RDONLY, "P", true);
+  try_all("dsp1", O_WRONLY, "P", false);
   const Ended ended = witness_->wait(kPlaying);
   EXPECT_EQ(ended.status, 0);
   // What is heard of these, and of the mixer, which is all streams'.
@@ -157,6 +155,7 @@ TEST_F(HardClientsTest, MappingsThatAreTooLongPrivateTwiceOrAfterWriting) {
   constexpr std::size_t kRing = std::size_t{1} << 20;  // as long as any
   // Longer than the file: what lies beyond is SIGBUS (mmap(2)), and nothing else.
   EXPECT_EQ(status_of_child([&] {
+              ::signal(SIGBUS, SIG_DFL);  // not the sanitizers' handler
               const int fd = open_dsp(O_RDWR);
               auto* const ring =
                   static_cast<volatile char*>(::mmap(nullptr, 2 * kRing, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
@@ -185,14 +184,13 @@ TEST_F(HardClientsTest, MappingsThatAreTooLongPrivateTwiceOrAfterWriting) {
   EXPECT_NE(first[6], 9);
   first[5] = 0;
   // To write after mapping is refused or taken, and doesn't wait.
-  const std::array<char, 256> silence{};
+  std::array<char, 256> silence{};
+  silence.fill(static_cast<char>(128));  // of U8
   errno = 0;
   EXPECT_TRUE(::write(fd.get(), silence.data(), silence.size()) >= 0 || kRefusals.count(errno) == 1) << errno;
   // And the other way round.
   const UniqueFd other(open_dsp(O_RDWR | O_NONBLOCK));
-  std::array<char, 256> middle{};
-  middle.fill(static_cast<char>(128));  // silence of U8
-  EXPECT_EQ(::write(other.get(), middle.data(), middle.size()), 256);
+  EXPECT_EQ(::write(other.get(), silence.data(), silence.size()), 256);
   void* const late = ::mmap(nullptr, kRing, PROT_READ | PROT_WRITE, MAP_SHARED, other.get(), 0);
   EXPECT_TRUE(late != MAP_FAILED || kRefusals.count(errno) == 1) << errno;
   // A read-only open can't be stored to; one for writing alone can't be mapped.

@@ -175,13 +175,13 @@ TEST_F(PulseTest, ASourceIsRecorded) {
 TEST_F(PulseTest, ASourceThatIsStoppedOrKilledIsSilence) {
   ASSERT_NO_FATAL_FAILURE(serve("null", "pulse:speaker.monitor"));
   const std::vector<std::string> sox{"sox", "-q",  "-r",           "8000", "-c",  "1",    "-b",   "16", "-e", "signed",
-                                     "-t",  "oss", server_->dsp(), "-t",   "wav", heard_, "trim", "0",  "5"};
+                                     "-t",  "oss", server_->dsp(), "-t",   "wav", heard_, "trim", "0",  "4"};
   Process first(sox);
   EXPECT_TRUE(server_->says("it's recorded"));
   pulse_.process().kill(SIGSTOP);
   EXPECT_EQ(first.wait(seconds(30)).status, 0);
   EXPECT_TRUE(server_->says("nothing comes any more"));
-  EXPECT_GE(read_audio(heard_).seconds(), 5);
+  EXPECT_GE(read_audio(heard_).seconds(), 4);
   pulse_.process().kill(SIGKILL);
   pulse_.process().wait(seconds(20));
   EXPECT_EQ(run(sox, seconds(30)).status, 0);

@@ -77,6 +77,19 @@ TEST(Limiter, ATooLoudToneStaysATone) {
   }
 }
 
+TEST(Limiter, WhatComesAfterAFlushDoesNotSufferFromWhatWasBefore) {
+  Limiter limiter(kRate, 1);
+  std::vector<float> out;
+  limiter.process(std::vector<float>(1000, 4.0F), out);
+  limiter.flush(out);
+  ASSERT_EQ(out.size(), 1000U);
+  out.clear();
+  const std::vector<float> next = random_samples(2000, 0.9F);
+  limiter.process(next, out);
+  limiter.flush(out);
+  EXPECT_EQ(out, next);
+}
+
 TEST(Limiter, AfterAPeakItsAsBefore) {
   std::vector<float> samples = random_samples(kRate, 0.9F);
   samples[10'000] = 3.0F;

@@ -28,7 +28,7 @@ std::vector<float> floats(const std::vector<std::int16_t>& samples) {
 }
 
 TEST(Sink, SaysWhatItCanNotBe) {
-  for (const std::string bad : {"", "wav", "wav:", "mp3:file", "NULL", "pulse"}) {
+  for (const std::string bad : {"", "wav", "wav:", "mp3:file", "NULL", "pulse:", "alsa:", "pulses", "null:"}) {
     const auto choice = parse_sink(bad);
     ASSERT_FALSE(choice) << bad;
     EXPECT_EQ(choice.error().code, EINVAL);
@@ -36,6 +36,10 @@ TEST(Sink, SaysWhatItCanNotBe) {
   }
   EXPECT_EQ(parse_sink("null")->kind, SinkChoice::Kind::null);
   EXPECT_EQ(parse_sink("wav:a:b")->name, "a:b");
+  EXPECT_EQ(parse_sink("pulse")->name, "");
+  EXPECT_EQ(parse_sink("pulse:speaker")->name, "speaker");
+  EXPECT_EQ(parse_sink("alsa")->name, "default");
+  EXPECT_EQ(parse_sink("alsa:hw:0,1")->name, "hw:0,1");
   const auto missing = open_sink({SinkChoice::Kind::wav, "/no/such/folder/x.wav"}, [](LogLevel, const std::string&) {});
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, ENOENT);

@@ -81,6 +81,11 @@ void Limiter::flush(std::vector<float>& out) {
   process(std::vector<float>(ahead_ * channels_, 0.0F), out);
   out.resize(wanted);
   held_.clear();
+  least_.clear();
+  std::fill(gains_.begin(), gains_.end(), 1.0F);
+  last_ = 1;
+  lowered_ = 0;
+  sum_ = static_cast<double>(gains_.size());
 }
 
 }  // namespace dmmap::sound

@@ -24,7 +24,7 @@ class Limiter {
 
   /// Takes `in`, whole frames, and appends to `out` what has become ready.
   void process(std::span<const float> in, std::vector<float>& out);
-  /// Appends what is held back.
+  /// Appends what is held back. What comes next is a sound of its own: it's as loud as if nothing had been before.
   void flush(std::vector<float>& out);
 
  private:
