@@ -276,6 +276,25 @@ TEST_F(LiveSinkTest, AnOutputOfAnotherRateAndMoreChannelsHearsItConverted) {
   }
 }
 
+TEST_F(LiveSinkTest, AnOutputThatComesBackWithAnotherRateHearsItConverted) {
+  const auto to = sink();
+  ASSERT_TRUE(to->write(ramp(160)));
+  ASSERT_TRUE(soon([&] { return script_->heard().size() == 160; }));
+  script_->fails = true;
+  ASSERT_TRUE(soon([&] { return to->write(ramp(160)) && logged("broken"); }));
+  script_->rate = 16000;
+  script_->fails = false;
+  ASSERT_TRUE(soon([&] { return to->write(ramp(160)) && logged("is back"); }));
+  EXPECT_TRUE(logged("16000 Hz"));
+  const std::size_t before = script_->heard().size();
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(to->write(std::vector<float>(160, 0.25F)));
+  }
+  ASSERT_TRUE(to->idle());
+  ASSERT_TRUE(soon([&] { return script_->heard().size() >= before + 6000; }));
+  EXPECT_NEAR(script_->heard()[before + 4000], 0.25F, 0.001F);
+}
+
 TEST_F(LiveSinkTest, WithNothingToPlayTheDeviceIsGivenBackAndTakenAgain) {
   const auto to = sink();
   ASSERT_TRUE(to->write(ramp(160)));
