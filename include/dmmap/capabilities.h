@@ -58,6 +58,24 @@ struct FeatureState {
 /// The feature's name, as the enumerator is spelt.
 [[nodiscard]] std::string_view feature_name(Feature feature);
 
+/// When a server is asked what to map, from least to most that the client's side can do. A client that asks at each
+/// mmap(2) uses the last that there is; every other one is served at open(2).
+enum class Tier : std::uint8_t {
+  open,     ///< once per open(2), for the whole file: every program
+  preload,  ///< at each mmap(2) of a program that `dmmap run` started
+  kernel,   ///< at each mmap(2), by the kernel (FUSE_MMAP)
+};
+
+/// One tier of one mount. `why_not` is empty when `have`.
+struct TierState {
+  Tier tier;
+  bool have = false;
+  std::string why_not;
+};
+
+/// "open", "preload" or "kernel".
+[[nodiscard]] std::string_view tier_name(Tier tier);
+
 /// What one mount can do.
 struct Capabilities {
   std::uint32_t kernel_minor = 0;   ///< the kernel's FUSE protocol is 7.kernel_minor
@@ -65,8 +83,11 @@ struct Capabilities {
   std::uint32_t max_write = 0;      ///< bytes
   std::uint32_t max_readahead = 0;  ///< bytes
   std::vector<FeatureState> features;
+  std::vector<TierState> tiers;  ///< each that there is, in the enumerators' order
 
   [[nodiscard]] bool has(Feature feature) const;
+  /// Of files whose regions can be mapped at all: Feature::passthrough says whether shared ones can.
+  [[nodiscard]] bool has(Tier tier) const;
   [[nodiscard]] std::string_view why_not(Feature feature) const;
 };
 

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace dmmap {
@@ -25,8 +26,11 @@ class Stream : public std::enable_shared_from_this<Stream> {
   Stream& operator=(const Stream&) = delete;
   virtual ~Stream();
 
-  /// What do this stream's mappings show? Asked at open (not for O_WRONLY). The default refuses.
+  /// What do this stream's mappings show? Asked at open (not for O_WRONLY), and at each mmap(2) of a program that
+  /// `dmmap run` started; `request.moment` says which. The default refuses.
   virtual Result<Grant> map(const MapRequest& request);
+  /// The last mapping of what was granted at mmap(2) is gone (MappedFilesystem::unmapped). The default does nothing.
+  virtual void unmapped(const MapRequest& request, const Grant& grant);
   /// The defaults answer from the granted region, at the offset asked for.
   virtual void read(const ReadRequest& request, Reply<Data> reply);
   virtual void write(const WriteRequest& request, Reply<Written> reply);
@@ -38,7 +42,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   virtual void flush(const FlushRequest& request, Reply<Done> reply);
   /// fsync(2). The default answers at once.
   virtual void fsync(const FsyncRequest& request, Reply<Done> reply);
-  /// The last close. Mappings may live on.
+  /// The last close, and the end of every mapping that was granted at mmap(2). Mappings granted at open may live on.
   virtual void released();
 
  protected:
@@ -53,6 +57,12 @@ class Stream : public std::enable_shared_from_this<Stream> {
   std::unique_ptr<State> state_;
 };
 
+/// A character device's number (makedev(3)).
+struct DeviceNumber {
+  std::uint32_t major = 0;
+  std::uint32_t minor = 0;
+};
+
 /// How a device looks in its directory.
 struct DeviceOptions {
   std::string name;
@@ -61,6 +71,9 @@ struct DeviceOptions {
   std::uint32_t gid = 0;
   std::uint64_t size = 0;  ///< st_size in bytes; must cover what may be mapped, since some programs look
   bool own_io = false;     ///< read(2) and write(2) are the streams' own, not those of what is mapped
+  /// What kind of device programs are told that it is, where they ask in a way that can be answered so: stat(2) and
+  /// fstat(2) of programs that `dmmap run` started. {14, 3} is /dev/dsp (Documentation/admin-guide/devices.txt).
+  std::optional<DeviceNumber> character_device;
   bool seekable = true;  ///< O_WRONLY opens of one that isn't have no file position, so that write never waits for read
 };
 
@@ -86,6 +99,7 @@ class DeviceFilesystem : public MappedFilesystem {
 
   Result<OpenedFile> open_file(const OpenRequest& request) override;
   Result<Grant> map(const MapRequest& request) override;
+  void unmapped(const MapRequest& request, const Grant& grant) override;
   void released(const ReleaseRequest& request) override;
   void mounted(Connection& connection) override;
   void lookup(const LookupRequest& request, Reply<Entry> reply) override;
@@ -97,6 +111,7 @@ class DeviceFilesystem : public MappedFilesystem {
   void poll(const PollRequest& request, Reply<PollReady> reply) override;
   void flush(const FlushRequest& request, Reply<Done> reply) override;
   void fsync(const FsyncRequest& request, Reply<Done> reply) override;
+  void getxattr(const GetxattrRequest& request, Reply<Xattr> reply) override;
   void opendir(const OpendirRequest& request, Reply<Opened> reply) override;
   void readdir(const ReaddirRequest& request, Reply<DirectoryListing> reply) override;
   void releasedir(const ReleasedirRequest& request, Reply<Done> reply) override;

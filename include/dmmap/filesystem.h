@@ -11,6 +11,7 @@
 #include <dmmap/reply.h>
 #include <dmmap/requests.h>
 
+#include <span>
 #include <string>
 
 namespace dmmap {
@@ -84,8 +85,8 @@ class Filesystem {
   /// The name that a trace shows for an ioctl's number, or "" for none that is known. Thread safety: any thread.
   [[nodiscard]] virtual std::string ioctl_name(std::uint32_t command) const;
 
-  /// For the layers of the library that see requests first.
-  [[nodiscard]] virtual session::Interceptor* interceptor();
+  /// For the layers of the library that see requests first, in this order. The same ones as long as it lives.
+  [[nodiscard]] virtual std::span<session::Interceptor* const> interceptors();
 };
 
 }  // namespace dmmap

@@ -29,6 +29,9 @@ struct HandleId {
   auto operator<=>(const HandleId&) const = default;
 };
 
+/// Numbers of nodes and handles from here on are the library's own: a server chooses smaller ones.
+inline constexpr std::uint64_t kFirstLibraryId = std::uint64_t{1} << 63;
+
 /// Names one request on one connection (`unique` in linux/fuse.h), without the resend bit.
 struct RequestId {
   std::uint64_t value = 0;

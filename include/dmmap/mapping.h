@@ -12,10 +12,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace dmmap {
 
-/// When the server is asked. Stock kernels ask at open(), once for the whole file.
+/// When the server is asked. Stock kernels ask at open(), once for the whole file; a program that `dmmap run` started
+/// asks at each mmap(2) as well (docs/per-mmap.md).
 enum class MapMoment { open, mmap };
 
 /// May this client map that file?
@@ -24,13 +26,23 @@ struct MapRequest {
   NodeId node;
   HandleId handle;
   MapMoment moment = MapMoment::open;
-  std::uint64_t offset = 0;             ///< bytes; 0 at open
-  std::optional<std::uint64_t> length;  ///< bytes; absent at open: the whole file
-  bool read = true;                     ///< may be mapped PROT_READ
-  bool write = false;                   ///< may be mapped PROT_WRITE and MAP_SHARED
+  std::uint64_t offset = 0;             ///< bytes, of whole pages; 0 at open
+  std::optional<std::uint64_t> length;  ///< bytes, rounded up to whole pages; absent at open: the whole file
+  bool read = true;    ///< at open: may be mapped PROT_READ; at mmap: asks for it, for PROT_EXEC, or for neither
+  bool write = false;  ///< at open: may be mapped PROT_WRITE and MAP_SHARED; at mmap: asks for both
   std::optional<bool> shared;           ///< MAP_SHARED or MAP_PRIVATE; absent at open: either may come
+  int prot = 0;                         ///< mmap(2)'s, as it came; 0 at open
+  int flags = 0;                        ///< mmap(2)'s, as it came; 0 at open
+  std::uint32_t process = 0;            ///< the caller's process id (caller.pid is a thread's); 0 at open
   std::shared_ptr<Region> node_region;  ///< what other opens of this very inode have now, or null. At open, an inode
                                         ///< has one region at a time: granting another one is refused with EBUSY
+};
+
+/// A run of whole pages of one region: the pages {region, offset / page_size()} and on.
+struct Piece {
+  std::shared_ptr<Region> region;
+  std::uint64_t offset = 0;  ///< bytes into the region
+  std::uint64_t length = 0;  ///< bytes
 };
 
 /// The answer: these pages, from there on.
@@ -39,11 +51,34 @@ struct Grant {
   std::uint64_t offset = 0;  ///< bytes into the region, of whole pages; must be 0 at open
   bool inherit = true;       ///< whether a child has the mapping after fork(2); can't be refused at open
   bool may_grow = true;      ///< whether mremap(2) may make it longer; can't be refused at open
+  /// Whether mprotect(2) may make writable what wasn't asked for as such, where the handle is open for writing; can't
+  /// be refused at open.
+  bool may_become_writable = false;
+  /// In place of `region` and `offset`: what the mapping shows, piece after piece, of the request's length together; at
+  /// most 40. The same page may come twice. Only at mmap, of a program that asks itself.
+  std::vector<Piece> pieces;
+};
+
+/// What one client has of a region, as it was granted; a child that inherited it isn't named.
+struct Holding {
+  MapMoment moment = MapMoment::open;
+  std::uint32_t process = 0;  ///< who opened or mapped; a thread's id at open; 0 from another pid namespace
+  NodeId node;                ///< the inode that its mappings show
+  std::uint64_t offset = 0;   ///< bytes into the region
+  std::uint64_t length = 0;   ///< bytes; 0 at open: as much as it likes
+  bool write = false;         ///< may be mapped PROT_WRITE and MAP_SHARED
+  int prot = 0;               ///< as asked for at mmap; 0 at open
+};
+
+/// One region that clients hold.
+struct RegionUse {
+  std::shared_ptr<Region> region;
+  std::vector<Holding> holdings;
 };
 
 /// What a server says when it lets a file be opened through a MappedFilesystem.
 struct OpenedFile {
-  HandleId handle;      ///< unique among the open handles of the file system
+  HandleId handle;      ///< unique among the open handles of the file system; below kFirstLibraryId
   bool stream = false;  ///< no file position (FOPEN_STREAM) where the open gets no backing, with which that can't go
   bool own_io = false;  ///< read(2) and write(2) are the server's own, not those of what is mapped
 };
@@ -63,9 +98,15 @@ struct OpenedFile {
 /// is asked for them only where what it grants answers write(2). To let clients map for reading only, refuse O_RDWR in
 /// open_file().
 ///
-/// A PagedRegion is one node's: granting it to another fails with EBUSY. A second open of one inode (by a bind mount,
-/// /proc/self/fd or an O_PATH descriptor; linux/fuse.h knows one backing an inode) is granted the same region or fails
-/// with EBUSY.
+/// Asked at mmap(2) as well (MapMoment::mmap), the library makes a file for each grant, which the client's side maps
+/// and holds until its last piece is unmapped, and so tells the end. There a refusal is mmap(2)'s errno; what can be
+/// reached is the whole of the regions granted, by those who were granted them. What can't be granted fails, with a
+/// line in the log: EIO for a grant without a region, or with pieces that aren't whole pages or don't add up; ENXIO
+/// where it ends beyond a SharedRegion; ESTALE for one that was revoked; EBUSY for a PagedRegion of another mount.
+///
+/// A PagedRegion is one node's: granting it to another at open fails with EBUSY. A second open of one inode (by a bind
+/// mount, /proc/self/fd or an O_PATH descriptor; linux/fuse.h knows one backing an inode) is granted the same region or
+/// fails with EBUSY.
 ///
 /// Thread safety: as Filesystem; the calls below come from any thread of the session, several at a time.
 class MappedFilesystem : public Filesystem {
@@ -80,8 +121,15 @@ class MappedFilesystem : public Filesystem {
   /// What do this file's mappings show? The default refuses.
   virtual Result<Grant> map(const MapRequest& request);
 
-  /// The handle is closed for good. Mappings of it may live on: Region::in_use and on_idle tell.
+  /// The handle is closed for good, and so is every mapping that was granted at mmap(2). One that was granted at open
+  /// may live on: Region::in_use and on_idle tell.
   virtual void released(const ReleaseRequest& request);
+
+  /// The last mapping of what was granted at mmap(2), in answer to `request`, is gone: by munmap, exec, exit or a
+  /// signal, with all parts, and with all children that had inherited it. Called once a grant, also for one that the
+  /// client never came to map. A program that closes descriptors behind its C library's back ends it early:
+  /// Region::in_use still knows. The default does nothing.
+  virtual void unmapped(const MapRequest& request, const Grant& grant);
 
   /// Answer from the granted region; EBADF without one. A read past the end is short, a write past the end ENOSPC.
   virtual void read_file(const ReadRequest& request, Reply<Data> reply);
@@ -89,6 +137,9 @@ class MappedFilesystem : public Filesystem {
 
   /// The region that a handle was granted, or null.
   [[nodiscard]] std::shared_ptr<Region> granted(HandleId handle) const;
+
+  /// The regions that are granted now, and to whom. Regions without an open file or a mapping aren't among them.
+  [[nodiscard]] std::vector<RegionUse> regions() const;
 
   /// Whether the kernel caches pages of a PagedRegion as this node of this mount: until it has forgotten the node, the
   /// region's size changes by way of the kernel only.
@@ -108,14 +159,15 @@ class MappedFilesystem : public Filesystem {
   void release(const ReleaseRequest& request, Reply<Done> reply) final;
   void read(const ReadRequest& request, Reply<Data> reply) final;
   void write(const WriteRequest& request, Reply<Written> reply) final;
-  [[nodiscard]] session::Interceptor* interceptor() final;
+  [[nodiscard]] std::span<session::Interceptor* const> interceptors() final;
 
+  // For the library's own layers.
   class Grants;
-
- private:
   struct Asked;
   struct CarriedOut;
-  Result<CarriedOut> carry_out(const OpenRequest& request, const OpenedFile& file);
+
+ private:
+  Result<Opened> carry_out(const OpenRequest& request, const OpenedFile& file);
   std::unique_ptr<Grants> grants_;
 };
 

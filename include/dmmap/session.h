@@ -32,6 +32,7 @@ struct SessionOptions {
   bool writeback_cache = false;      ///< the kernel keeps dirty pages, and judges size and mtime
   bool direct_io_allow_mmap =
       false;                 ///< a direct_io file without a grant may be mapped MAP_SHARED, through the page cache
+  std::optional<Tier> tier;  ///< only ask the server there; absent: wherever the client's side can
   bool readdirplus = false;  ///< the server implements it: the kernel asks it instead of readdir, and takes no ENOSYS
   bool watcher = true;       ///< leave it on, but in tests of what happens without it
   std::chrono::milliseconds unmount_grace{2000};  ///< how long a busy mount may go on after stop()
@@ -44,7 +45,8 @@ class Session {
  public:
   /// Mounts `filesystem`, which must outlive the session, and serves it.
   /// Errors, each saying what to do: ENOENT, ENOTDIR, EBUSY (already a mount point of dmmap), ENOTCONN (a stale mount
-  /// is there), ENODEV (no /dev/fuse), EPERM (no privilege and no fusermount3), EPROTO (a kernel before 5.4).
+  /// is there), ENODEV (no /dev/fuse), EPERM (no privilege and no fusermount3), EPROTO (a kernel before 5.4), ENOTSUP
+  /// (SessionOptions::tier is one that this kernel hasn't).
   [[nodiscard]] static Result<Session> mount(Filesystem& filesystem, SessionOptions options);
 
   Session(Session&&) noexcept;

@@ -1,11 +1,14 @@
 #include <dirent.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 
 #include <cerrno>
+#include <string>
 #include <vector>
 
 #include "device/devices.h"
 #include "device/stream_state.h"
+#include "protocol/map_protocol.h"
 
 namespace dmmap {
 
@@ -21,7 +24,10 @@ constexpr std::chrono::seconds kCached{1};
 class RegionStream final : public Stream {
  public:
   explicit RegionStream(std::shared_ptr<Region> region) : region_(std::move(region)) {}
-  Result<Grant> map(const MapRequest& /*request*/) override { return Grant{.region = region_}; }
+  // As of any file: what is mapped for reading may be made writable, if the file is open for that.
+  Result<Grant> map(const MapRequest& /*request*/) override {
+    return Grant{.region = region_, .may_become_writable = true, .pieces = {}};
+  }
 
  private:
   std::shared_ptr<Region> region_;
@@ -109,6 +115,12 @@ Result<Grant> DeviceFilesystem::map(const MapRequest& request) {
   return stream ? stream->map(request) : fail(EBADF, "no such handle");
 }
 
+void DeviceFilesystem::unmapped(const MapRequest& request, const Grant& grant) {
+  if (const auto stream = devices_->stream(request.handle)) {
+    stream->unmapped(request, grant);
+  }
+}
+
 void DeviceFilesystem::released(const ReleaseRequest& request) {
   if (const auto stream = devices_->closed(request.handle)) {
     stream->released();
@@ -151,6 +163,17 @@ void DeviceFilesystem::poll(const PollRequest& request, Reply<PollReady> reply) 
     stream->state_->wait(request.poll_handle);
   }
   reply.ok({stream->poll(request.events)});
+}
+
+void DeviceFilesystem::getxattr(const GetxattrRequest& request, Reply<Xattr> reply) {
+  const auto device = devices_->of_node(request.node);
+  if (!device || request.name != protocol::map::kDeviceAttribute || !device->options.character_device) {
+    reply.error(ENODATA);
+    return;
+  }
+  const DeviceNumber& number = *device->options.character_device;
+  const std::string text = fmt::format("{}:{}", number.major, number.minor);
+  reply.ok({std::as_bytes(std::span(text))});
 }
 
 void DeviceFilesystem::opendir(const OpendirRequest& /*request*/, Reply<Opened> reply) {

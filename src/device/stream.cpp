@@ -33,6 +33,7 @@ void Stream::flush(const FlushRequest& /*request*/, Reply<Done> reply) {
 void Stream::fsync(const FsyncRequest& /*request*/, Reply<Done> reply) {
   reply.ok({});
 }
+void Stream::unmapped(const MapRequest& /*request*/, const Grant& /*grant*/) {}
 void Stream::released() {}
 
 void Stream::wake_pollers() {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <map>
 #include <utility>
 
 namespace dmmap {
@@ -45,7 +46,7 @@ Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::add_without(NodeI
   const MutexLock lock(lock_);
   const auto found = nodes_.find(node);
   if (found == nodes_.end()) {
-    handles_[file.handle] = {node, nullptr, nullptr};
+    handles_[file.handle] = {node, nullptr, nullptr, false, {file.may_read, file.may_write}, file.opener};
     return CarriedOut{};
   }
   // The kernel takes no open without a backing where another has one.
@@ -81,9 +82,81 @@ Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::attach(NodeId nod
     Node& entry = nodes_[node];
     entry.region = region;
     ++entry.opens;
+    shown_[node] = region;
   }
-  handles_[file.handle] = {node, std::move(region), carried->backing, counted};
+  handles_[file.handle] = {node,       std::move(region), carried->backing, counted, {file.may_read, file.may_write},
+                           file.opener};
   return carried;
+}
+
+Result<Opened> MappedFilesystem::Grants::answer(NodeId node, const Asked& file, const Result<CarriedOut>& carried) {
+  if (!carried) {
+    return tl::unexpected(carried.error());
+  }
+  if (carried->page_cache && file.may_write && !paged_.may_be_written(node)) {
+    remove(file.handle);
+    return fail(EAGAIN, "too many threads wait for stores to end");
+  }
+  Opened opened;
+  opened.handle = file.handle;
+  opened.direct_io = !carried->page_cache || file.own_io;
+  opened.keep_cache = carried->keep_cache;
+  opened.backing = carried->backing;
+  return opened;
+}
+
+void MappedFilesystem::Grants::forgotten(NodeId node) {
+  const MutexLock lock(lock_);
+  shown_.erase(node);
+}
+
+Result<void> MappedFilesystem::Grants::can_be_mapped(const std::shared_ptr<Region>& region) {
+  if (const auto shared = std::dynamic_pointer_cast<SharedRegion>(region)) {
+    const MutexLock lock(lock_);
+    if (const Capabilities& capabilities = connection_->capabilities(); !capabilities.has(Feature::passthrough)) {
+      return fail(ENODEV, std::string(capabilities.why_not(Feature::passthrough)));
+    }
+    return shared->impl().check_not_revoked();
+  }
+  if (const auto paged = std::dynamic_pointer_cast<PagedRegion>(region)) {
+    return paged_.can_show(*paged->impl());
+  }
+  return fail(EINVAL, "a region of no known kind");
+}
+
+std::optional<MappedFilesystem::Grants::Access> MappedFilesystem::Grants::access_of(HandleId handle) const {
+  const MutexLock lock(lock_);
+  const auto found = handles_.find(handle);
+  return found == handles_.end() ? std::nullopt : std::optional(found->second.access);
+}
+
+std::shared_ptr<Region> MappedFilesystem::Grants::shown_by(NodeId node) const {
+  const MutexLock lock(lock_);
+  const auto found = shown_.find(node);
+  return found == shown_.end() ? nullptr : found->second.lock();
+}
+
+std::vector<RegionUse> MappedFilesystem::Grants::in_use() const {
+  std::vector<mapping::MmapGrants::Held> all = mmaps_.held();
+  {
+    const MutexLock lock(lock_);
+    for (const auto& [handle, entry] : handles_) {
+      if (entry.counted && handle.value < kFirstLibraryId) {
+        all.push_back({entry.region, {MapMoment::open, entry.opener, entry.node, 0, 0, entry.access.writable, 0}});
+      }
+    }
+  }
+  std::map<RegionId, RegionUse> uses;
+  for (mapping::MmapGrants::Held& held : all) {
+    RegionUse& use = uses[held.region->id()];
+    use.region = std::move(held.region);
+    use.holdings.push_back(held.holding);
+  }
+  std::vector<RegionUse> list;
+  for (auto& [id, use] : uses) {
+    list.push_back(std::move(use));
+  }
+  return list;
 }
 
 Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::attach_shared(
@@ -112,7 +185,8 @@ Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::attach_paged(Node
                                  "direct_io_allow_mmap: {}",
                                  capabilities.why_not(Feature::direct_io_allow_mmap)));
   }
-  const auto same = paged_.opened(node, file.handle, region.impl(), {file.own_io, {file.may_write, file.may_store}});
+  const auto same = paged_.opened(node, file.handle, region.impl(),
+                                  {file.own_io, {file.may_write, file.may_store}, file.asked_about});
   if (!same) {
     return tl::unexpected(same.error());
   }

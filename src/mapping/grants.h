@@ -10,10 +10,14 @@
 #include <dmmap/mapping.h>
 #include <dmmap/thread_safety.h>
 
+#include <array>
 #include <memory>
+#include <optional>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
+#include "mapping/mmap_requests.h"
 #include "mapping/paged_requests.h"
 #include "mapping/shared_region_impl.h"
 
@@ -23,8 +27,11 @@ namespace dmmap {
 struct MappedFilesystem::Asked {
   HandleId handle;
   bool own_io = false;
+  bool may_read = false;
   bool may_write = false;
-  bool may_store = false;  // by a writable mapping
+  bool may_store = false;    // by a writable mapping
+  std::uint32_t opener = 0;  // a thread
+  HandleId asked_about{};    // for a file that carries a grant out: the handle that mmap(2) was called with
 };
 
 /// How an open is answered.
@@ -37,15 +44,24 @@ struct MappedFilesystem::CarriedOut {
 /// Thread safety: every call, from any thread.
 class MappedFilesystem::Grants {
  public:
-  explicit Grants(MappedFilesystem& filesystem) : paged_(filesystem) {}
+  explicit Grants(MappedFilesystem& filesystem)
+      : paged_(filesystem), mmaps_(filesystem, *this), interceptors_{&paged_, &mmaps_} {}
 
   void mounted(Connection& connection) DMMAP_EXCLUDES(lock_) {
     const MutexLock lock(lock_);
     connection_ = &connection;
     paged_.mounted(connection);
+    mmaps_.mounted(connection);
   }
   void unmounted() { paged_.unmounted(); }
   [[nodiscard]] mapping::PagedRequests& paged() { return paged_; }
+  /// Whether the server is asked what to map at open.
+  [[nodiscard]] bool asked_at_open() const DMMAP_EXCLUDES(lock_) {
+    const MutexLock lock(lock_);
+    return connection_->capabilities().has(Tier::open);
+  }
+  [[nodiscard]] mapping::MmapRequests& mmaps() { return mmaps_; }
+  [[nodiscard]] std::span<session::Interceptor* const> interceptors() const { return interceptors_; }
 
   /// What the open files of this very node have, or null.
   [[nodiscard]] std::shared_ptr<Region> of_node(NodeId node) const DMMAP_EXCLUDES(lock_);
@@ -56,8 +72,29 @@ class MappedFilesystem::Grants {
   /// A handle with `region`; without a backing where this mount can't have one. Errors: EBUSY when the node has
   /// another; ESTALE when it's revoked; EINVAL for a region of no known kind; those of the kernel.
   Result<CarriedOut> add(NodeId node, const Asked& file, std::shared_ptr<Region> region) DMMAP_EXCLUDES(lock_);
+  /// As add(), as the kernel is to be told. Errors: EAGAIN too when too many threads wait already.
+  Result<Opened> open_with(NodeId node, const Asked& file, std::shared_ptr<Region> region) DMMAP_EXCLUDES(lock_) {
+    return answer(node, file, add(node, file, std::move(region)));
+  }
+  /// What the kernel is told of an open that was carried out.
+  Result<Opened> answer(NodeId node, const Asked& file, const Result<CarriedOut>& carried);
   /// The handle is released. False when it isn't known.
   bool remove(HandleId handle) DMMAP_EXCLUDES(lock_);
+  /// The kernel doesn't know the node any more.
+  void forgotten(NodeId node) DMMAP_EXCLUDES(lock_);
+
+  /// Whether a file of this mount could show the region. Errors: ENODEV when the mount can't have it mapped; ESTALE
+  /// when it was revoked; EBUSY when it's another mount's; EINVAL for one of no known kind.
+  [[nodiscard]] Result<void> can_be_mapped(const std::shared_ptr<Region>& region) DMMAP_EXCLUDES(lock_);
+  struct Access {
+    bool readable = false;
+    bool writable = false;
+  };
+  /// How an open handle was opened; nothing for one that isn't.
+  [[nodiscard]] std::optional<Access> access_of(HandleId handle) const DMMAP_EXCLUDES(lock_);
+  /// What mappings of this node show: also when all its files are closed, as long as the kernel knows it.
+  [[nodiscard]] std::shared_ptr<Region> shown_by(NodeId node) const DMMAP_EXCLUDES(lock_);
+  [[nodiscard]] std::vector<RegionUse> in_use() const DMMAP_EXCLUDES(lock_);
 
   struct Open {
     NodeId node;
@@ -71,6 +108,8 @@ class MappedFilesystem::Grants {
     std::shared_ptr<Region> region;
     std::shared_ptr<BackingId> backing;
     bool counted = false;  // among its node's opens
+    Access access;
+    std::uint32_t opener = 0;  // a thread
   };
   struct Node {
     std::shared_ptr<Region> region;
@@ -84,12 +123,15 @@ class MappedFilesystem::Grants {
   Result<std::shared_ptr<BackingId>> backing_of(const SharedRegion& region, int memfd) DMMAP_REQUIRES(lock_);
 
   mapping::PagedRequests paged_;
+  mapping::MmapRequests mmaps_;
+  const std::array<session::Interceptor*, 2> interceptors_;
   mutable Mutex lock_;
   Connection* connection_ DMMAP_GUARDED_BY(lock_) = nullptr;
   bool said_unmapped_ DMMAP_GUARDED_BY(lock_) = false;
   bool said_no_direct_mmap_ DMMAP_GUARDED_BY(lock_) = false;
   std::unordered_map<HandleId, Handle> handles_ DMMAP_GUARDED_BY(lock_);
   std::unordered_map<NodeId, Node> nodes_ DMMAP_GUARDED_BY(lock_);
+  std::unordered_map<NodeId, std::weak_ptr<Region>> shown_ DMMAP_GUARDED_BY(lock_);  // until they're forgotten
   std::unordered_map<const Region*, std::weak_ptr<BackingId>> backings_ DMMAP_GUARDED_BY(lock_);
 };
 

@@ -31,6 +31,11 @@ Result<Grant> MappedFilesystem::map(const MapRequest& /*request*/) {
 }
 
 void MappedFilesystem::released(const ReleaseRequest& /*request*/) {}
+void MappedFilesystem::unmapped(const MapRequest& /*request*/, const Grant& /*grant*/) {}
+
+std::vector<RegionUse> MappedFilesystem::regions() const {
+  return grants_->in_use();
+}
 
 std::shared_ptr<Region> MappedFilesystem::granted(HandleId handle) const {
   return grants_->of_handle(handle);
@@ -45,18 +50,21 @@ void MappedFilesystem::mounted(Connection& connection) {
 }
 
 void MappedFilesystem::unmounted() {
+  grants_->mmaps().unmounted();
   for (const Grants::Open& open : grants_->all()) {
-    ReleaseRequest request;
-    request.node = open.node;
-    request.handle = open.handle;
-    released(request);
+    if (open.handle.value < kFirstLibraryId) {
+      ReleaseRequest request;
+      request.node = open.node;
+      request.handle = open.handle;
+      released(request);
+    }
     grants_->remove(open.handle);
   }
   grants_->unmounted();
 }
 
-session::Interceptor* MappedFilesystem::interceptor() {
-  return &grants_->paged();
+std::span<session::Interceptor* const> MappedFilesystem::interceptors() {
+  return grants_->interceptors();
 }
 
 void MappedFilesystem::fsync(const FsyncRequest& /*request*/, Reply<Done> reply) {
@@ -89,35 +97,36 @@ void MappedFilesystem::open(const OpenRequest& request, Reply<Opened> reply) {
     released(release);
     grants_->remove(file->handle);
   };
-  const auto carried = carry_out(request, *file);
-  if (!carried) {
+  auto opened = carry_out(request, *file);
+  if (!opened) {
     undo();
-    reply.error(carried.error().code);
+    reply.error(opened.error().code);
     return;
   }
-  if (carried->page_cache && may_write(request.flags) && !grants_->paged().may_be_written(request.node)) {
-    undo();
-    reply.error(EAGAIN);
-    return;
-  }
-  Opened opened;
-  opened.handle = file->handle;
-  opened.direct_io = !carried->page_cache || file->own_io;
-  opened.keep_cache = carried->keep_cache;
-  opened.backing = carried->backing;
-  opened.stream = file->stream && !carried->backing && opened.direct_io;
-  if (reply.ok(opened) == Delivery::gone) {
+  opened->stream = file->stream && !opened->backing && opened->direct_io;
+  if (reply.ok(*opened) == Delivery::gone) {
     undo();
   }
 }
 
-Result<MappedFilesystem::CarriedOut> MappedFilesystem::carry_out(const OpenRequest& request, const OpenedFile& file) {
+Result<Opened> MappedFilesystem::carry_out(const OpenRequest& request, const OpenedFile& file) {
   // Such a descriptor can't be mapped at all (mmap(2), EACCES): it matters only what write(2) means, and where the node
   // shows a region already, that's clear.
   const bool for_writing_only = opened_for_writing_only(request.flags);
-  const Asked asked{file.handle, file.own_io, may_write(request.flags), (request.flags & O_ACCMODE) == O_RDWR};
+  const Asked asked{.handle = file.handle,
+                    .own_io = file.own_io,
+                    .may_read = !for_writing_only,
+                    .may_write = may_write(request.flags),
+                    .may_store = (request.flags & O_ACCMODE) == O_RDWR,
+                    .opener = request.caller.pid};
+  const auto without_region = [&](bool share) {
+    return grants_->answer(request.node, asked, grants_->add_without(request.node, asked, share));
+  };
   if (for_writing_only && (file.own_io || grants_->of_node(request.node))) {
-    return grants_->add_without(request.node, asked, true);
+    return without_region(true);
+  }
+  if (!grants_->asked_at_open()) {
+    return without_region(for_writing_only);
   }
   MapRequest question;
   question.caller = request.caller;
@@ -128,16 +137,16 @@ Result<MappedFilesystem::CarriedOut> MappedFilesystem::carry_out(const OpenReque
   question.node_region = grants_->of_node(request.node);
   const auto grant = map(question);
   if (!grant) {
-    return grants_->add_without(request.node, asked, for_writing_only);
+    return without_region(for_writing_only);
   }
-  if (grant->offset != 0) {
-    return fail(EINVAL, fmt::format("a grant at open starts at offset 0 of its region, not at {}", grant->offset));
+  if (grant->offset != 0 || !grant->pieces.empty()) {
+    return fail(EINVAL, "a grant at open is one region, from offset 0 on");
   }
-  return grants_->add(request.node, asked, grant->region);
+  return grants_->open_with(request.node, asked, grant->region);
 }
 
 void MappedFilesystem::release(const ReleaseRequest& request, Reply<Done> reply) {
-  released(request);
+  grants_->mmaps().released(request);
   grants_->remove(request.handle);
   reply.ok({});
 }

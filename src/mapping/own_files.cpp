@@ -2,28 +2,18 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/random.h>
 
 #include <cerrno>
 #include <charconv>
 
+#include "mapping/random_number.h"
 #include "session/serving.h"
 
 namespace dmmap::mapping {
 
-namespace {
-
-std::uint64_t random_number() {
-  std::uint64_t number = 0;
-  while (::getrandom(&number, sizeof number, 0) != sizeof number) {
-  }
-  return number;
-}
-
-}  // namespace
-
 OwnFiles::OwnFiles()
-    : prefix_(fmt::format(".dmmap-{:016x}{:016x}-", random_number(), random_number())), handle_{random_number()} {}
+    : prefix_(fmt::format(".dmmap-{:016x}{:016x}-", random_number(), random_number())),
+      handle_{random_number() | kFirstLibraryId} {}
 
 void OwnFiles::mounted(Connection& connection) {
   const MutexLock lock(lock_);

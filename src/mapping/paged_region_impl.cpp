@@ -347,6 +347,22 @@ Result<void> PagedRegion::Impl::bind(std::shared_ptr<mapping::OwnFiles> files, N
   return {};
 }
 
+std::optional<NodeId> PagedRegion::Impl::node_in(const mapping::OwnFiles& files) const {
+  const MutexLock lock(lock_);
+  return files_.get() == &files ? std::optional(node_) : std::nullopt;
+}
+
+Result<void> PagedRegion::Impl::can_be_shown_in(const mapping::OwnFiles& files) const {
+  const MutexLock lock(lock_);
+  if (revoked_) {
+    return fail(ESTALE, fmt::format("region {} has been revoked", options_.id.value));
+  }
+  if (files_ && files_.get() != &files) {
+    return fail(EBUSY, fmt::format("region {} is a file of another mount", options_.id.value));
+  }
+  return {};
+}
+
 void PagedRegion::Impl::unbind() {
   std::shared_ptr<OwnFile> file;
   {

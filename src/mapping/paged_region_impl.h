@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 
 #include "mapping/own_files.h"
@@ -65,6 +66,10 @@ class PagedRegion::Impl : public std::enable_shared_from_this<PagedRegion::Impl>
   // For the grants and the requests.
   /// The region is `node`'s from now on. Errors: EBUSY when it's another's; ESTALE when it has been revoked.
   Result<void> bind(std::shared_ptr<mapping::OwnFiles> files, NodeId node) DMMAP_EXCLUDES(lock_);
+  /// The node that it is in the mount of `files`; nothing when it's none, or another mount's.
+  [[nodiscard]] std::optional<NodeId> node_in(const mapping::OwnFiles& files) const DMMAP_EXCLUDES(lock_);
+  /// Errors: EBUSY when it's another mount's; ESTALE when it has been revoked.
+  [[nodiscard]] Result<void> can_be_shown_in(const mapping::OwnFiles& files) const DMMAP_EXCLUDES(lock_);
   /// The kernel doesn't know the node any more.
   void unbind() DMMAP_EXCLUDES(lock_);
   struct ClientOpen {

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "mapping/library_file.h"
+
 namespace dmmap::mapping {
 
 namespace {
@@ -103,8 +105,17 @@ bool PagedRequests::take(const LookupRequest& request, Reply<Entry>& reply) {
   GetattrRequest question;
   static_cast<Request&>(question) = static_cast<const Request&>(request);
   question.node = *node;
-  filesystem_.getattr(question, session::answer_with_attributes_of(*node, std::move(reply)));
+  ask_attributes(question, session::answer_with_attributes_of(*node, std::move(reply)));
   return true;
+}
+
+void PagedRequests::ask_attributes(const GetattrRequest& question, Reply<AttributesReply> reply) {
+  if (!session::is_library_node(question.node)) {
+    filesystem_.getattr(question, std::move(reply));
+    return;
+  }
+  const Region region = of(question.node);
+  reply.ok({library_file(question.node, region ? region->ledger().size() : 0)});
 }
 
 bool PagedRequests::take(const GetattrRequest& request, Reply<AttributesReply>& reply) {
@@ -113,7 +124,7 @@ bool PagedRequests::take(const GetattrRequest& request, Reply<AttributesReply>& 
   }
   GetattrRequest question = request;
   question.handle.reset();
-  filesystem_.getattr(question, std::move(reply));
+  ask_attributes(question, std::move(reply));
   return true;
 }
 
@@ -127,7 +138,7 @@ bool PagedRequests::take(const SetattrRequest& request, Reply<AttributesReply>& 
   }
   GetattrRequest question;
   static_cast<Request&>(question) = static_cast<const Request&>(request);
-  filesystem_.getattr(question, std::move(reply));
+  ask_attributes(question, std::move(reply));
   return true;
 }
 
@@ -218,11 +229,18 @@ bool PagedRequests::take(const FsyncRequest& request, Reply<Done>& reply) {
   if (!region) {
     return false;
   }
-  region->ledger().offer_again(kAll, [this, request, reply = shared(reply)](int code) {
+  FsyncRequest question = request;
+  {
+    const MutexLock lock(lock_);
+    if (const auto open = opens_.find(request.handle); open != opens_.end() && open->second.asked_about != HandleId{}) {
+      question.handle = open->second.asked_about;
+    }
+  }
+  region->ledger().offer_again(kAll, [this, question, reply = shared(reply)](int code) {
     if (code != 0) {
       reply->error(code);
     } else {
-      filesystem_.fsync(request, std::move(*reply));
+      filesystem_.fsync(question, std::move(*reply));
     }
   });
   return true;

@@ -9,6 +9,7 @@
 #include <dmmap/thread_safety.h>
 
 #include <memory>
+#include <optional>
 #include <unordered_map>
 
 #include "mapping/own_files.h"
@@ -31,14 +32,20 @@ class PagedRequests final : public session::Interceptor {
   struct Open {
     bool own_io = false;
     PagedRegion::Impl::ClientOpen client;
+    HandleId asked_about{};  ///< for a file that carries a grant out: what fsync(2) of it means, this handle knows
   };
   Result<bool> opened(NodeId node, HandleId handle, const std::shared_ptr<PagedRegion::Impl>& region, Open open)
       DMMAP_EXCLUDES(lock_);
   void released(NodeId node, HandleId handle) DMMAP_EXCLUDES(lock_);
   /// Waits until an opened file may be written by its client. False when too many threads wait already.
   [[nodiscard]] bool may_be_written(NodeId node) DMMAP_EXCLUDES(lock_);
+  /// The node of this mount that the region is; nothing when it's none yet, or another mount's.
+  [[nodiscard]] std::optional<NodeId> node_of(PagedRegion::Impl& region) const { return region.node_in(*files_); }
+  /// Errors: ESTALE, EBUSY, as opened().
+  [[nodiscard]] Result<void> can_show(PagedRegion::Impl& region) const { return region.can_be_shown_in(*files_); }
   [[nodiscard]] bool shows(NodeId node) const DMMAP_EXCLUDES(lock_) { return of(node) != nullptr; }
 
+  using session::Interceptor::take;
   bool take(const LookupRequest& request, Reply<Entry>& reply) override;
   bool take(const GetattrRequest& request, Reply<AttributesReply>& reply) override;
   bool take(const SetattrRequest& request, Reply<AttributesReply>& reply) override;
@@ -57,6 +64,7 @@ class PagedRequests final : public session::Interceptor {
   [[nodiscard]] Region of(NodeId node) const DMMAP_EXCLUDES(lock_);
   [[nodiscard]] bool is_own(HandleId handle) const { return handle == files_->handle(); }
   [[nodiscard]] bool has_own_io(HandleId handle) const DMMAP_EXCLUDES(lock_);
+  void ask_attributes(const GetattrRequest& question, Reply<AttributesReply> reply) DMMAP_EXCLUDES(lock_);
 
   MappedFilesystem& filesystem_;
   const std::shared_ptr<OwnFiles> files_ = std::make_shared<OwnFiles>();

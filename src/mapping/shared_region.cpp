@@ -136,6 +136,11 @@ std::uint64_t SharedRegion::Impl::resident_bytes() {
   return ::fstat(server_memfd_.get(), &status) == 0 ? static_cast<std::uint64_t>(status.st_blocks) * 512 : 0;
 }
 
+Result<void> SharedRegion::Impl::check_not_revoked() {
+  const MutexLock lock(grant_lock_);
+  return revoked_memfd_ ? fail(ESTALE, fmt::format("region {} has been revoked", options_.id.value)) : Result<void>();
+}
+
 Result<void> SharedRegion::Impl::begin_open(const std::function<Result<void>(int memfd)>& use) {
   const MutexLock lock(grant_lock_);
   if (revoked_memfd_) {

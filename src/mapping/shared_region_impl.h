@@ -38,6 +38,8 @@ class SharedRegion::Impl : public std::enable_shared_from_this<SharedRegion::Imp
   /// Counts one more granted open, and hands the file to back it with to `use` meanwhile. Errors: ESTALE after
   /// revoke(); those of `use`, in which case nothing is counted.
   Result<void> begin_open(const std::function<Result<void>(int memfd)>& use) DMMAP_EXCLUDES(grant_lock_);
+  /// Errors: ESTALE.
+  [[nodiscard]] Result<void> check_not_revoked() DMMAP_EXCLUDES(grant_lock_);
   /// RELEASE of one granted open.
   void end_open() DMMAP_EXCLUDES(grant_lock_);
 

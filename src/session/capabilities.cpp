@@ -56,6 +56,16 @@ std::string_view feature_name(Feature feature) {
   return kNames.at(static_cast<std::size_t>(feature));
 }
 
+std::string_view tier_name(Tier tier) {
+  constexpr std::array<std::string_view, 3> kTiers{"open", "preload", "kernel"};
+  return kTiers.at(static_cast<std::size_t>(tier));
+}
+
+bool Capabilities::has(Tier tier) const {
+  return std::any_of(tiers.begin(), tiers.end(),
+                     [&](const TierState& state) { return state.tier == tier && state.have; });
+}
+
 bool Capabilities::has(Feature feature) const {
   const FeatureState* state = find(*this, feature);
   return state != nullptr && state->have;

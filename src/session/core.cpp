@@ -145,10 +145,12 @@ void Core::await_turn() {
 }
 
 void Core::forgotten(NodeId node) {
-  if (Interceptor* const interceptor = filesystem_.interceptor()) {
+  for (Interceptor* const interceptor : filesystem_.interceptors()) {
     interceptor->forgotten(node);
   }
-  filesystem_.forget(node);
+  if (!is_library_node(node)) {
+    filesystem_.forget(node);
+  }
 }
 
 void Core::serve() {

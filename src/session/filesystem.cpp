@@ -13,8 +13,8 @@ std::string Filesystem::ioctl_name(std::uint32_t /*command*/) const {
   return {};
 }
 
-session::Interceptor* Filesystem::interceptor() {
-  return nullptr;
+std::span<session::Interceptor* const> Filesystem::interceptors() {
+  return {};
 }
 
 // ENOSYS tells the kernel that the server hasn't the request at all: it does what it can itself, and for some (FLUSH,

@@ -42,6 +42,9 @@ bool unless_writeback(const SessionOptions& options) {
   return !options.writeback_cache;
 }
 
+// Nothing in INIT offers it.
+constexpr std::string_view kNoKernelTier = "this kernel doesn't ask at mmap(2) (FUSE_MMAP)";
+
 struct Offer {
   Feature feature;
   std::uint64_t bit;
@@ -137,6 +140,20 @@ Result<Agreement> negotiate(const InitRequest& offer, const SessionOptions& wish
                              there ? std::string()
                                    : fmt::format("needs FUSE 7.{} (Linux {}); this kernel has 7.{}", row.minor,
                                                  row.linux_version, offer.minor)});
+  }
+
+  const auto judge = [&](Tier tier, std::string_view why_never) {
+    std::string why(why_never);
+    if (why.empty() && wishes.tier && *wishes.tier != tier) {
+      why = fmt::format("SessionOptions::tier asks for {} alone", tier_name(*wishes.tier));
+    }
+    have.tiers.push_back({tier, why.empty(), std::move(why)});
+  };
+  judge(Tier::open, "");
+  judge(Tier::preload, "");
+  judge(Tier::kernel, kNoKernelTier);
+  if (wishes.tier && !have.has(*wishes.tier)) {
+    return fail(ENOTSUP, fmt::format("tier {} can't be had here: {}", tier_name(*wishes.tier), kNoKernelTier));
   }
 
   protocol::InitReply& reply = agreement.reply;

@@ -82,10 +82,16 @@ void serve(const Pending& pending, const Envelope& envelope) {
   const Handling handling(locked_node(*request), locks_node(*request));
   Reply<T> reply(pending);
   if constexpr (kIntercepted<R>) {
-    Interceptor* const interceptor = filesystem.interceptor();
-    if (interceptor != nullptr && interceptor->take(*request, reply)) {
-      return;
+    for (Interceptor* const interceptor : filesystem.interceptors()) {
+      if (interceptor->take(*request, reply)) {
+        return;
+      }
     }
+  }
+  if (is_library_node(request->node)) {
+    // Never ENOSYS, which the kernel would take for the whole mount's answer.
+    reply.error(std::is_same_v<R, IoctlRequest> ? ENOTTY : EOPNOTSUPP);
+    return;
   }
   (filesystem.*kMethod)(*request, std::move(reply));
 }
