@@ -177,7 +177,12 @@ void MmapGrants::finish_if_closed(const EntryPointer& entry, Ended& ended) {
 void MmapGrants::finish(const EntryPointer& entry, Ended& ended) {
   no_longer_waits(*entry);
   by_token_.erase(entry->token);
-  for (const FileEntry& each : entry->files) {
+  for (std::size_t file = 0; file < entry->files.size(); ++file) {
+    const FileEntry& each = entry->files[file];
+    if (each.shown != NodeId{}) {
+      ended.names.push_back(
+          fmt::format("{}{:016x}{:016x}-{}", protocol::map::kGrantPrefix, entry->token[0], entry->token[1], file));
+    }
     by_handle_.erase(each.file.handle);
     std::erase_if(naming_, [&](const auto& naming) { return naming.second == each.file.handle; });
   }

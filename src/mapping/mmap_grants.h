@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -41,6 +42,8 @@ class MmapGrants {
     };
     std::vector<Over> over;
     std::vector<ReleaseRequest> releases;
+    /// Names that nobody can look up any more. The kernel would remember each until memory is short.
+    std::vector<std::string> names;
   };
 
   /// A grant that waits to be opened: a file for each of `regions`, in order.

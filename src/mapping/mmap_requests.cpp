@@ -63,6 +63,9 @@ void MmapRequests::tell(const MmapGrants::Ended& ended) {
   for (const ReleaseRequest& release : ended.releases) {
     filesystem_.released(release);
   }
+  for (const std::string& name : ended.names) {
+    connection_->notifier().inval_entry(kRootNode, name);
+  }
 }
 
 Result<std::vector<Piece>> MmapRequests::pieces_of(const Grant& grant, std::uint64_t length) const {
