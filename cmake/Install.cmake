@@ -30,6 +30,7 @@ string(REGEX REPLACE "/$" "" pc_to_prefix "${pc_to_prefix}")
 configure_file(${CMAKE_CURRENT_LIST_DIR}/dmmap.pc.in ${CMAKE_BINARY_DIR}/dmmap.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/dmmap.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 
+install(TARGETS dmmap_preload LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/dmmap COMPONENT runtime)
 install(TARGETS dmmap RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
 install(FILES ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR}
         COMPONENT runtime)

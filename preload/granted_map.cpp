@@ -211,7 +211,7 @@ bool makes_sense(const map::MapExchange& granted, std::size_t length) {
   for (std::uint32_t each = 0; each < granted.out.pieces; ++each) {
     const map::MapPiece& piece = granted.piece[each];
     if (piece.file >= granted.out.files || piece.length == 0 || piece.length != whole_pages(piece.length) ||
-        piece.length > length) {
+        piece.length > whole_pages(length)) {
       return false;
     }
     sum += piece.length;

@@ -41,7 +41,8 @@ std::optional<Name> parse(std::string_view name) {
   }
   const char* const end = name.data() + name.size();
   const auto number = std::from_chars(name.data() + 1, end, parsed.file);
-  return name.front() == '-' && number.ec == std::errc() && number.ptr == end ? std::optional(parsed) : std::nullopt;
+  const bool canonical = name.front() == '-' && (name[1] != '0' || name.size() == 2);
+  return canonical && number.ec == std::errc() && number.ptr == end ? std::optional(parsed) : std::nullopt;
 }
 
 // tgkill(2) with no signal only looks whether the thread is the process's. EPERM says that it is, and isn't ours.

@@ -179,12 +179,14 @@ bool MmapRequests::take(const IoctlRequest& request, Reply<IoctlDone>& reply) {
   }
   map::MapIn in{};
   std::memcpy(&in, request.input.data(), sizeof in);
-  auto out = answer(request, in);
-  if (!out) {
-    out = map::MapExchange{};
-    out->out.error = static_cast<std::uint32_t>(out.error().code);
+  const auto granted = answer(request, in);
+  map::MapExchange out{};
+  if (granted) {
+    out = *granted;
+  } else {
+    out.out.error = static_cast<std::uint32_t>(granted.error().code);
   }
-  reply.ok({.result = 0, .output = std::as_bytes(std::span(&*out, 1))});
+  reply.ok({.result = 0, .output = std::as_bytes(std::span(&out, 1))});
   return true;
 }
 
