@@ -38,6 +38,7 @@ struct Settings {
   std::string rate = "auto";
   std::string channels = "auto";
   std::string ring = "auto";
+  std::string tier = "auto";
   std::string log_file;
   std::string trace;
   std::string metrics;
@@ -71,6 +72,17 @@ std::string absolute(const std::string& file) {
   return ignored ? file : path.string();
 }
 
+// Nothing for "auto".
+Result<std::optional<Tier>> parse_tier(const std::string& text) {
+  for (const Tier tier : {Tier::open, Tier::preload, Tier::kernel}) {
+    if (text == tier_name(tier)) {
+      return tier;
+    }
+  }
+  return text == "auto" ? Result<std::optional<Tier>>(std::nullopt)
+                        : fail(EINVAL, fmt::format("--tier has to be auto, open, preload or kernel, not '{}'", text));
+}
+
 using Trace = std::function<void(const std::string&)>;
 
 // "-" is stderr.
@@ -98,6 +110,7 @@ struct Checked {
   sound::SourceChoice source;
   sound::MixFormat format;
   sound::RingWish ring = sound::RingWish::automatic;
+  std::optional<Tier> tier;
   LogSink log;
   Trace trace;
 };
@@ -115,6 +128,11 @@ Result<Checked> check(const Settings& settings, std::ostream& err) {
     return tl::unexpected(ring.error());
   }
   checked.ring = *ring;
+  const auto tier = parse_tier(settings.tier);
+  if (!tier) {
+    return tl::unexpected(tier.error());
+  }
+  checked.tier = *tier;
   const auto sink = sound::parse_sink(settings.sink);
   if (!sink) {
     return tl::unexpected(sink.error());
@@ -177,6 +195,7 @@ Result<void> serve(const Settings& settings, const Checked& checked, daemon::Rea
     options.direct_io_allow_mmap = true;
     options.explicit_inval_data = true;  // or each look into a paged ring would ask the server how old it is
   }
+  options.tier = checked.tier;
   options.log = checked.log;
   options.trace = checked.trace;
   auto session = Session::mount(filesystem, std::move(options));
@@ -268,6 +287,11 @@ void add_sound_command(CLI::App& app, std::ostream& out, std::ostream& err, int&
   command
       ->add_option("--ring", settings->ring,
                    "what programs map: shared (memory; needs root and Linux 6.9), paged (needs Linux 6.6), or auto")
+      ->capture_default_str();
+  command
+      ->add_option("--tier", settings->tier,
+                   "when programs are granted a ring: open (at open alone), preload (at each mmap of programs that "
+                   "'dmmap run' started, and at no other time), kernel, or auto: wherever they ask")
       ->capture_default_str();
   command->add_flag("--daemon", settings->detached, "detach when ready; the log goes to syslog, or to --log");
   command->add_option("--log", settings->log_file, "log to this file");

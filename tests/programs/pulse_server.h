@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/mounts.h"
@@ -16,7 +17,11 @@ namespace dmmap::testing {
 
 class PulseServer {
  public:
-  explicit PulseServer(const std::vector<std::string>& modules) : modules_(modules) { begin(); }
+  /// `before`: words of a command that runs it.
+  explicit PulseServer(const std::vector<std::string>& modules, std::vector<std::string> before = {})
+      : modules_(modules), before_(std::move(before)) {
+    begin();
+  }
   PulseServer(const PulseServer&) = delete;
   PulseServer& operator=(const PulseServer&) = delete;
   ~PulseServer() { end(); }
@@ -33,7 +38,9 @@ class PulseServer {
   [[nodiscard]] std::vector<std::string> environment() const { return environment(directory_.path()); }
   /// Again, after end(), at the same socket.
   void begin() {
-    process_.emplace(command(directory_ / "native", modules_), client());
+    std::vector<std::string> words = command(directory_ / "native", modules_);
+    words.insert(words.begin(), before_.begin(), before_.end());
+    process_.emplace(words, client());
     ready_ = wait_until(
         [this] {
           return run({"pactl", "info"}, std::chrono::seconds(5), client()).status == 0;
@@ -70,6 +77,7 @@ class PulseServer {
 
   TemporaryDirectory directory_;
   std::vector<std::string> modules_;
+  std::vector<std::string> before_;
   std::optional<Process> process_;
   bool ready_ = false;
 };

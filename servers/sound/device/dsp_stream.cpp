@@ -42,7 +42,7 @@ class DMMAP_SCOPED_CAPABILITY DspStream::Turn {
       now_ = std::max(now_, of.latest_);
     }
     if (of.capture_) {
-      if (const auto store = of.capture_->begin_store(now_, of.region_is_captures())) {
+      if (const auto store = of.capture_->begin_store(now_, of.ring_takes_recording())) {
         lock_.unlock();
         of.store(*store);
         lock_.lock();
@@ -82,8 +82,8 @@ class DMMAP_SCOPED_CAPABILITY DspStream::Turn {
 DspStream::DspStream(StreamIdentity identity, DspAbilities abilities, Levels& levels, const Clock& clock,
                      Engine& engine, LogSink log)
     : identity_(std::move(identity)),
-      region_(std::move(abilities.ring)),
-      stores_(abilities.store),
+      rings_(abilities.rings),
+      asked_at_open_(abilities.asked_at_open),
       card_(std::move(abilities.card)),
       card_levels_(levels),
       clock_(clock),
@@ -91,28 +91,28 @@ DspStream::DspStream(StreamIdentity identity, DspAbilities abilities, Levels& le
       log_(std::move(log)),
       playback_log_(name_of(identity_), false),
       capture_log_(name_of(identity_), true) {
-  if (abilities.play) {
-    playback_.emplace(kMostRingBytes, region_ != nullptr).set_format(Time{}, abilities.format);
+  if (abilities.rings.play) {
+    playback_.emplace(kMostRingBytes, rings_.any()).set_format(Time{}, abilities.format);
   }
   if (abilities.source != nullptr) {
     capture_.emplace(kMostRingBytes, *abilities.source, levels).set_format(Time{}, abilities.format);
   }
 }
 
-Result<Grant> DspStream::map(const MapRequest& /*request*/) {
-  return region_ ? Result<Grant>(Grant{.region = region_}) : fail(ENODEV, "this mount has no rings to map");
+Result<Grant> DspStream::map(const MapRequest& request) {
+  return rings_.grant(request);
 }
 
 std::vector<std::byte> DspStream::copy_of(const RingPart& part) {
   std::vector<std::byte> bytes(part.end - part.begin, part.silent);
-  if (const auto copied = read_ring(*region_, part, bytes); !copied) {
+  if (const auto copied = rings_.read(part, bytes); !copied) {
     ring_failed(copied.error());
   }
   return bytes;
 }
 
 void DspStream::store(const CaptureStream::Store& store) {
-  if (const auto done = write_ring(*region_, store.part, store.bytes); !done) {
+  if (const auto done = rings_.store(store.part, store.bytes); !done) {
     ring_failed(done.error());
   }
 }
@@ -124,7 +124,7 @@ void DspStream::prepare_ring() {
     wanted = playback_ ? playback_->silence_wanted() : std::nullopt;
   }
   if (wanted) {
-    if (const auto done = silence_ring(*region_, *wanted); !done) {
+    if (const auto done = rings_.silence(*wanted); !done) {
       ring_failed(done.error());
     }
   }
@@ -214,7 +214,7 @@ void DspStream::ioctl(const IoctlRequest& request, Reply<IoctlDone> reply) {
     prepare_ring();
   }
   CardFacts card = card_;
-  if (region_) {
+  if (rings_.any() && asked_at_open_) {
     card.mmap = granted() != nullptr;
   }
   Turn turn(*this);

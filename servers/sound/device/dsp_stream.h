@@ -1,7 +1,7 @@
 // DspStream: one open /dev/dsp, as its clients' system calls find it.
 //
 // It has a half that plays, if it's open for writing, and one that records, if it's open for reading and there's a
-// source. They have one ring to map, which is the playing half's as soon as that plays it.
+// source. What they have to map, StreamRings says.
 //
 // Promises: a read, a write, a SNDCTL_DSP_SYNC or a close that waits is answered when the engine has come so far, and
 // at once when the client gets a signal. Nobody is called, nothing answered and the ring not touched while the stream's
@@ -23,6 +23,7 @@
 #include "servers/sound/control/status.h"
 #include "servers/sound/device/dsp_ioctls.h"
 #include "servers/sound/device/stream_log.h"
+#include "servers/sound/device/stream_rings.h"
 #include "servers/sound/device/waiting.h"
 #include "servers/sound/mix/engine.h"
 #include "servers/sound/stream/capture_stream.h"
@@ -40,12 +41,11 @@ struct StreamIdentity {
 
 /// What a stream can do.
 struct DspAbilities {
-  bool play = false;
-  Source* source = nullptr;      ///< what is recorded; null: it doesn't
-  std::shared_ptr<Region> ring;  ///< what the client can map; null if it can't
-  bool store = false;            ///< what is recorded may be stored in the ring
-  CardFacts card;                ///< what is so for every stream of this mount
-  AudioFormat format;            ///< until the program says otherwise
+  Source* source = nullptr;   ///< what is recorded; null: it doesn't
+  RingOptions rings;          ///< what the client can map, and whether it plays
+  bool asked_at_open = true;  ///< false: mappings are granted at mmap alone
+  CardFacts card;             ///< what is so for every stream of this mount
+  AudioFormat format;         ///< until the program says otherwise
 };
 
 class DspStream final : public Stream, public EngineStream {
@@ -107,8 +107,8 @@ class DspStream final : public Stream, public EngineStream {
   /// What was recorded is as loud as levels_ say from now on.
   void apply_recording_level() DMMAP_REQUIRES(lock_);
   [[nodiscard]] bool playing() const DMMAP_REQUIRES(lock_) { return playback_ && playback_->running(); }
-  [[nodiscard]] bool region_is_captures() const DMMAP_REQUIRES(lock_) {
-    return stores_ && region_ != nullptr && !(playback_ && playback_->path() == Path::mapped);
+  [[nodiscard]] bool ring_takes_recording() const DMMAP_REQUIRES(lock_) {
+    return rings_.takes_recording(playback_ && playback_->path() == Path::mapped);
   }
   [[nodiscard]] std::optional<Time> next_deadline() const DMMAP_REQUIRES(lock_);
   /// The events of poll(2) that are true now.
@@ -121,8 +121,8 @@ class DspStream final : public Stream, public EngineStream {
   void note(Outcome& outcome) DMMAP_REQUIRES(lock_);
 
   const StreamIdentity identity_;
-  const std::shared_ptr<Region> region_;
-  const bool stores_;
+  StreamRings rings_;
+  const bool asked_at_open_;
   const CardFacts card_;
   Levels& card_levels_;
   const Clock& clock_;

@@ -25,15 +25,41 @@ std::string program_of(std::uint32_t pid) {
   return known ? name : "?";
 }
 
+// Open Sound System, /dev/mixer and on (Documentation/admin-guide/devices.txt).
+constexpr std::uint32_t kSoundMajor = 14;
+
+// Null when programs can't map.
+Result<std::shared_ptr<Region>> make_ring(RingKind kind, RegionId id) {
+  constexpr const char* kName = "dmmap-dsp";
+  if (kind == RingKind::shared) {
+    return SharedRegion::create({.id = id, .size = kMostRingBytes, .name = kName});
+  }
+  if (kind == RingKind::paged) {
+    auto pages = MemoryPages::create(kMostRingBytes);
+    if (!pages) {
+      return tl::unexpected(pages.error());
+    }
+    return PagedRegion::create({.id = id, .size = kMostRingBytes, .name = kName}, std::move(*pages));
+  }
+  return std::shared_ptr<Region>();
+}
+
+// A stream's second ring is named after the first.
+RegionId second(RegionId first) {
+  constexpr std::uint64_t kSecond = std::uint64_t{1} << 63;
+  return {first.value | kSecond};
+}
+
 }  // namespace
 
 SoundFilesystem::SoundFilesystem(SoundParts parts) : parts_(std::move(parts)) {
-  add_dsp("dsp", {});
-  add_dsp("dsp1", {});
-  add_dsp("audio", {Encoding::mu_law, 8000, 1});
-  const auto added = add({.name = "mixer", .own_io = true}, [this](const OpenRequest& /*request*/) {
-    return Result<std::shared_ptr<Stream>>(std::make_shared<MixerDevice>(card(), parts_.levels));
-  });
+  add_dsp("dsp", 3, {});
+  add_dsp("dsp1", 19, {});
+  add_dsp("audio", 4, {Encoding::mu_law, 8000, 1});
+  const auto added = add({.name = "mixer", .own_io = true, .character_device = DeviceNumber{kSoundMajor, 0}},
+                         [this](const OpenRequest& /*request*/) {
+                           return Result<std::shared_ptr<Stream>>(std::make_shared<MixerDevice>(card(), parts_.levels));
+                         });
   const auto controlled = add_control_files(*this, *this);
   if (!added || !controlled) {
     parts_.log(LogLevel::error, (added ? controlled : added).error().message);
@@ -121,8 +147,13 @@ CardFacts SoundFilesystem::card() const {
   return {.mmap = kind() != RingKind::none, .record = parts_.source != nullptr, .mountpoint = parts_.mountpoint};
 }
 
-void SoundFilesystem::add_dsp(const std::string& name, const AudioFormat& format) {
-  const auto added = add({.name = name, .mode = 0666, .size = kMostRingBytes, .own_io = true, .seekable = false},
+void SoundFilesystem::add_dsp(const std::string& name, std::uint32_t minor, const AudioFormat& format) {
+  const auto added = add({.name = name,
+                          .mode = 0666,
+                          .size = kMostRingBytes,
+                          .own_io = true,
+                          .character_device = DeviceNumber{kSoundMajor, minor},
+                          .seekable = false},
                          [this, name, format](const OpenRequest& request) { return open_dsp(request, name, format); });
   if (!added) {
     parts_.log(LogLevel::error, added.error().message);
@@ -132,46 +163,36 @@ void SoundFilesystem::add_dsp(const std::string& name, const AudioFormat& format
 void SoundFilesystem::mounted(Connection& connection) {
   DeviceFilesystem::mounted(connection);
   rings_ = choose_rings(parts_.rings, connection.capabilities());
+  asked_at_open_ = connection.capabilities().has(Tier::open);
 }
 
 std::string SoundFilesystem::ioctl_name(std::uint32_t command) const {
   return std::string(sound::ioctl_name(command));
 }
 
-Result<std::shared_ptr<Region>> SoundFilesystem::make_ring(RegionId id) const {
-  constexpr const char* kName = "dmmap-dsp";
-  if (kind() == RingKind::shared) {
-    return SharedRegion::create({.id = id, .size = kMostRingBytes, .name = kName});
-  }
-  if (kind() == RingKind::paged) {
-    auto pages = MemoryPages::create(kMostRingBytes);
-    if (!pages) {
-      return tl::unexpected(pages.error());
-    }
-    return PagedRegion::create({.id = id, .size = kMostRingBytes, .name = kName}, std::move(*pages));
-  }
-  return std::shared_ptr<Region>();
-}
-
 Result<std::shared_ptr<Stream>> SoundFilesystem::open_dsp(const OpenRequest& request, const std::string& name,
                                                           const AudioFormat& format) {
   const int access = request.flags & O_ACCMODE;
   DspAbilities abilities;
-  abilities.play = access != O_RDONLY;
+  abilities.rings.play = access != O_RDONLY;
   abilities.source = access != O_WRONLY ? parts_.source : nullptr;
-  if (!abilities.play && abilities.source == nullptr) {
+  abilities.rings.record = abilities.source != nullptr;
+  if (!abilities.rings.play && !abilities.rings.record) {
     return fail(ENODEV, "there is nothing to record from");  // as Linux, for a card without capture
   }
   const std::uint64_t number = next_stream_.fetch_add(1);
   // What is open for writing alone can't be mapped (mmap(2), EACCES).
-  auto ring = access != O_WRONLY ? make_ring({number}) : std::shared_ptr<Region>();
+  const RegionId id{number};
+  auto ring = access != O_WRONLY ? make_ring(kind(), id) : std::shared_ptr<Region>();
   if (!ring) {
     parts_.log(LogLevel::error, fmt::format("no memory for a stream: {}", ring.error().message));
     return tl::unexpected(ring.error());
   }
-  abilities.ring = std::move(*ring);
+  abilities.rings.first = std::move(*ring);
+  abilities.rings.make = [kind = kind(), id] { return make_ring(kind, second(id)); };
   // A write(2) that waits holds the inode's lock in the kernel, and storing in a paged ring takes that lock.
-  abilities.store = kind() == RingKind::shared || !abilities.play;
+  abilities.rings.store_in_first = kind() == RingKind::shared || !abilities.rings.play;
+  abilities.asked_at_open = asked_at_open_;
   abilities.card = card();
   abilities.format = format;
   auto stream = make_stream({number, program_of(request.caller.pid), request.caller.pid, name}, std::move(abilities));

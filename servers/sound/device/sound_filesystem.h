@@ -49,7 +49,7 @@ class SoundFilesystem final : public DeviceFilesystem, public CardControl {
   [[nodiscard]] std::string ioctl_name(std::uint32_t command) const override;
 
  private:
-  void add_dsp(const std::string& name, const AudioFormat& format);
+  void add_dsp(const std::string& name, std::uint32_t minor, const AudioFormat& format);
   Result<std::shared_ptr<Stream>> open_dsp(const OpenRequest& request, const std::string& name,
                                            const AudioFormat& format);
   /// Those that are open.
@@ -58,13 +58,12 @@ class SoundFilesystem final : public DeviceFilesystem, public CardControl {
   /// Calls `change` with the stream. Errors: ESRCH when it isn't open.
   template <class Change>
   Result<void> with_stream(StreamNumber number, const Change& change);
-  /// Null when programs can't map.
-  Result<std::shared_ptr<Region>> make_ring(RegionId id) const;
   [[nodiscard]] CardFacts card() const;
   [[nodiscard]] RingKind kind() const { return rings_ ? rings_->kind : RingKind::none; }
 
   const SoundParts parts_;
-  Result<RingChoice> rings_;  // set before anything is opened
+  Result<RingChoice> rings_;   // set before anything is opened
+  bool asked_at_open_ = true;  // likewise
   std::atomic<std::uint64_t> next_stream_{1};
 
   // Of streams that are closed.
