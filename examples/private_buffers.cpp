@@ -12,11 +12,15 @@ constexpr std::uint64_t kSize = 65536;
 
 class Opened : public dmmap::Stream {
  public:
-  dmmap::Result<dmmap::Grant> map(const dmmap::MapRequest&) override {
-    static std::atomic<std::uint64_t> next{1};
-    const auto region = dmmap::SharedRegion::create({.id = {next++}, .size = kSize, .name = "private_buffer"});
-    return region ? dmmap::Result<dmmap::Grant>(dmmap::Grant{*region}) : tl::unexpected(region.error());
+  dmmap::Result<dmmap::Grant> map(const dmmap::MapRequest& request) override {
+    return region_ ? dmmap::Result<dmmap::Grant>(dmmap::Grant{.region = *region_, .offset = request.offset})
+                   : tl::unexpected(region_.error());
   }
+
+ private:
+  static inline std::atomic<std::uint64_t> next{1};
+  const dmmap::Result<std::shared_ptr<dmmap::SharedRegion>> region_ =
+      dmmap::SharedRegion::create({.id = {next++}, .size = kSize, .name = "private_buffer"});
 };
 
 int main(int argc, char** argv) {

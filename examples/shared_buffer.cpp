@@ -13,7 +13,9 @@
 class Opened : public dmmap::Stream {
  public:
   explicit Opened(std::shared_ptr<dmmap::Region> region) : region_(std::move(region)) {}
-  dmmap::Result<dmmap::Grant> map(const dmmap::MapRequest&) override { return dmmap::Grant{region_}; }
+  dmmap::Result<dmmap::Grant> map(const dmmap::MapRequest& request) override {
+    return dmmap::Grant{.region = region_, .offset = request.offset};
+  }
 
  private:
   std::shared_ptr<dmmap::Region> region_;

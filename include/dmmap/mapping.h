@@ -48,7 +48,8 @@ struct Piece {
 /// The answer: these pages, from there on.
 struct Grant {
   std::shared_ptr<Region> region;
-  std::uint64_t offset = 0;  ///< bytes into the region, of whole pages; must be 0 at open
+  std::uint64_t offset = 0;  ///< bytes into the region, of whole pages; 0 at open; where the file is the region, the
+                             ///< request's offset
   bool inherit = true;       ///< whether a child has the mapping after fork(2); can't be refused at open
   bool may_grow = true;      ///< whether mremap(2) may make it longer; can't be refused at open
   /// Whether mprotect(2) may make writable what wasn't asked for as such, where the handle is open for writing; can't

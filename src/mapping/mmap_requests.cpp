@@ -228,6 +228,21 @@ bool MmapRequests::take(const GetattrRequest& request, Reply<AttributesReply>& r
   return true;
 }
 
+// With the writeback cache the kernel says when a file was last written before fsync(2) returns. Nothing else is to be
+// changed.
+bool MmapRequests::take(const SetattrRequest& request, Reply<AttributesReply>& reply) {
+  if (!session::is_library_node(request.node)) {
+    return false;
+  }
+  if (request.size || request.mode || request.uid || request.gid) {
+    reply.error(EPERM);
+    return true;
+  }
+  const auto region = grants_.shown_by(request.node);
+  reply.ok({library_file(request.node, region ? region->size() : 0)});
+  return true;
+}
+
 bool MmapRequests::take(const OpenRequest& request, Reply<Opened>& reply) {
   const auto file = table_.opened(request.node, request.caller);
   if (!file) {

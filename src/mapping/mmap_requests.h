@@ -30,6 +30,7 @@ class MmapRequests final : public session::Interceptor {
   using session::Interceptor::take;
   bool take(const LookupRequest& request, Reply<Entry>& reply) override;
   bool take(const GetattrRequest& request, Reply<AttributesReply>& reply) override;
+  bool take(const SetattrRequest& request, Reply<AttributesReply>& reply) override;
   bool take(const OpenRequest& request, Reply<Opened>& reply) override;
   bool take(const ReleaseRequest& request, Reply<Done>& reply) override;
   bool take(const IoctlRequest& request, Reply<IoctlDone>& reply) override;

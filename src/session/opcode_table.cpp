@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 
+#include "protocol/map_protocol.h"
 #include "protocol/opcode.h"
 #include "protocol/print.h"
 #include "session/connection_impl.h"
@@ -138,7 +139,8 @@ std::string print_ioctl(const Core& core, const Envelope& envelope) {
   if (!request) {
     return request.error().message;
   }
-  const std::string name = core.filesystem().ioctl_name(request->command);
+  const std::string name =
+      request->command == protocol::map::kAsk ? "MMAP" : core.filesystem().ioctl_name(request->command);
   return fmt::format("{} {}", name.empty() ? "unknown" : name, protocol::describe(*request));
 }
 

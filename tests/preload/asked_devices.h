@@ -39,13 +39,14 @@ class AskedDevices : public DeviceFilesystem {
   [[nodiscard]] bool wait_until_all_ended() const;
   [[nodiscard]] std::vector<MapRequest> requests() const;
 
+  void note(const std::string& event);
+
   std::function<Result<Grant>(const MapRequest&)> odd;
 
  private:
   class Asked;
   void add_device(const std::string& name, std::function<Result<Grant>(const MapRequest&)> map,
                   std::optional<DeviceNumber> number = {});
-  void note(const std::string& event);
 
   mutable std::mutex lock_;
   std::vector<std::string> events_;

@@ -67,6 +67,7 @@ extern const Entry kLifetime[];
 extern const Entry kDescriptors[];
 extern const Entry kThreads[];
 extern const Entry kForgery[];
+extern const Entry kPaged[];
 
 template <class Body>
 int in_child(Body body) {

@@ -46,7 +46,7 @@ int status_of(pid_t child) {
 }
 
 Scenario find_scenario(const char* name) {
-  for (const Entry* entries : {kSharing, kPlacement, kLifetime, kDescriptors, kThreads, kForgery}) {
+  for (const Entry* entries : {kSharing, kPlacement, kLifetime, kDescriptors, kThreads, kForgery, kPaged}) {
     for (const Entry* each = entries; each->name != nullptr; ++each) {
       if (std::strcmp(each->name, name) == 0) {
         return each->scenario;
