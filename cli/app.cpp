@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "cli/probe_command.h"
+#include "cli/regions_command.h"
 #include "cli/run_command.h"
 #include "cli/sound_command.h"
 
@@ -17,6 +18,7 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   app.require_subcommand(1);
   int status = 0;
   add_probe_command(app, out, err, status);
+  add_regions_command(app, out, err, status);
   add_run_command(app, err, status);
   add_sound_command(app, out, err, status);
   // CLI11 takes them from the back.

@@ -19,6 +19,7 @@
 
 #include "mapping/mmap_requests.h"
 #include "mapping/paged_requests.h"
+#include "mapping/regions_file.h"
 #include "mapping/shared_region_impl.h"
 
 namespace dmmap {
@@ -45,7 +46,7 @@ struct MappedFilesystem::CarriedOut {
 class MappedFilesystem::Grants {
  public:
   explicit Grants(MappedFilesystem& filesystem)
-      : paged_(filesystem), mmaps_(filesystem, *this), interceptors_{&paged_, &mmaps_} {}
+      : paged_(filesystem), mmaps_(filesystem, *this), file_(filesystem), interceptors_{&file_, &paged_, &mmaps_} {}
 
   void mounted(Connection& connection) DMMAP_EXCLUDES(lock_) {
     const MutexLock lock(lock_);
@@ -124,7 +125,8 @@ class MappedFilesystem::Grants {
 
   mapping::PagedRequests paged_;
   mapping::MmapRequests mmaps_;
-  const std::array<session::Interceptor*, 2> interceptors_;
+  mapping::RegionsFile file_;
+  const std::array<session::Interceptor*, 3> interceptors_;
   mutable Mutex lock_;
   Connection* connection_ DMMAP_GUARDED_BY(lock_) = nullptr;
   bool said_unmapped_ DMMAP_GUARDED_BY(lock_) = false;

@@ -14,15 +14,13 @@
 
 #include "mapping/grants.h"
 #include "mapping/library_file.h"
+#include "protocol/regions_protocol.h"
 
 namespace dmmap::mapping {
 
 namespace {
 
 namespace map = protocol::map;
-
-/// What a node shows, for who looks at mappings from outside (`dmmap regions`).
-constexpr std::string_view kRegionAttribute = "user.dmmap.region";
 
 Result<void> check_arguments(const map::MapIn& in) {
   constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
@@ -303,7 +301,7 @@ void MmapRequests::forgotten(NodeId node) {
 }
 
 bool MmapRequests::take(const GetxattrRequest& request, Reply<Xattr>& reply) {
-  if (request.name != kRegionAttribute) {
+  if (request.name != protocol::kRegionAttribute) {
     return false;
   }
   const auto region = grants_.shown_by(request.node);

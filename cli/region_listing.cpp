@@ -1,0 +1,225 @@
+#include "cli/region_listing.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <sstream>
+#include <vector>
+
+#include "protocol/regions_protocol.h"
+
+namespace dmmap::cli {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::uint64_t kFirstLibraryInode = std::uint64_t{1} << 63;  // kFirstLibraryId in dmmap/ids.h
+
+// One line of /proc/PID/maps (proc_pid_maps(5)).
+struct Vma {
+  std::uint32_t pid = 0;
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  std::uint64_t offset = 0;
+  std::uint64_t inode = 0;
+  std::string prot;
+};
+
+std::string first_line(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+std::string program_of(std::uint32_t process) {
+  const std::string name = first_line(fmt::format("/proc/{}/comm", process));
+  return name.empty() ? "?" : name;
+}
+
+// The server is told threads' numbers.
+std::uint32_t process_of(std::uint32_t thread) {
+  std::ifstream status(fmt::format("/proc/{}/status", thread));
+  constexpr std::string_view kField = "Tgid:";
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(kField)) {
+      return static_cast<std::uint32_t>(std::strtoul(line.c_str() + kField.size(), nullptr, 10));
+    }
+  }
+  return thread;
+}
+
+std::optional<Vma> parse(const std::string& line, dev_t device) {
+  unsigned long begin = 0;
+  unsigned long end = 0;
+  std::array<char, 5> prot{};
+  unsigned long long offset = 0;
+  unsigned major_number = 0;
+  unsigned minor_number = 0;
+  unsigned long long inode = 0;
+  // NOLINTNEXTLINE(*-vararg): seven fields, whose form the kernel promises
+  const int fields = std::sscanf(line.c_str(), "%lx-%lx %4s %llx %x:%x %llu", &begin, &end, prot.data(), &offset,
+                                 &major_number, &minor_number, &inode);
+  if (fields != 7 || makedev(major_number, minor_number) != device) {
+    return std::nullopt;
+  }
+  return Vma{0, begin, end, offset, inode, prot.data()};
+}
+
+// Of all processes whose maps may be read.
+std::vector<Vma> mappings_of(dev_t device) {
+  std::vector<Vma> all;
+  std::error_code ignored;
+  for (const auto& process : std::filesystem::directory_iterator("/proc", ignored)) {
+    const std::string name = process.path().filename().string();
+    std::uint32_t pid = 0;
+    const auto number = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (number.ec != std::errc() || number.ptr != name.data() + name.size()) {
+      continue;
+    }
+    std::ifstream maps(process.path() / "maps");
+    for (std::string line; std::getline(maps, line);) {
+      if (auto vma = parse(line, device)) {
+        vma->pid = pid;
+        all.push_back(std::move(*vma));
+      }
+    }
+  }
+  return all;
+}
+
+// The server knows what an inode shows; the way to that very inode needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE.
+std::optional<std::uint64_t> region_of(const Vma& vma) {
+  const std::string path = fmt::format("/proc/{}/map_files/{:x}-{:x}", vma.pid, vma.begin, vma.end);
+  std::array<char, 32> text{};
+  const ssize_t length = ::getxattr(path.c_str(), protocol::kRegionAttribute, text.data(), text.size());
+  std::uint64_t id = 0;
+  const bool good = length > 0 && std::from_chars(text.data(), text.data() + length, id).ec == std::errc();
+  return good ? std::optional(id) : std::nullopt;
+}
+
+// Without that right: a granted inode is one grant's; of others it's a guess by who has opened what.
+json* guess(json& regions, const Vma& vma) {
+  for (json& region : regions) {
+    for (const json& holding : region["holdings"]) {
+      const bool granted = vma.inode >= kFirstLibraryInode;
+      if (granted ? holding["node"] == vma.inode : holding["tier"] == "open" && holding["process"] == vma.pid) {
+        return &region;
+      }
+    }
+  }
+  return nullptr;
+}
+
+json* find_region(json& regions, const Vma& vma) {
+  const auto id = region_of(vma);
+  if (!id) {
+    return guess(regions, vma);
+  }
+  const auto found = std::find_if(regions.begin(), regions.end(), [&](const json& each) { return each["id"] == *id; });
+  return found == regions.end() ? nullptr : &*found;
+}
+
+json json_of(const Vma& vma) {
+  return {{"process", vma.pid},
+          {"program", program_of(vma.pid)},
+          {"prot", vma.prot},
+          {"offset", vma.offset},
+          {"address", vma.begin},
+          {"length", vma.end - vma.begin},
+          {"tier", vma.inode >= kFirstLibraryInode ? "preload" : "open"}};
+}
+
+// Its type says whose it is.
+bool is_dmmaps(dev_t device) {
+  std::ifstream mounts("/proc/self/mountinfo");
+  const std::string number = fmt::format("{}:{}", major(device), minor(device));
+  for (std::string line; std::getline(mounts, line);) {
+    std::istringstream fields(line);
+    std::string field;
+    fields >> field >> field >> field;
+    if (field == number) {
+      const std::size_t dash = line.find(" - fuse.dmmap");
+      return dash != std::string::npos;
+    }
+  }
+  return false;
+}
+
+Error cannot(int code, const std::string& mountpoint) {
+  switch (code) {
+    case ENOENT:
+    case ENOTDIR:
+      return {code, fmt::format("{} isn't there", mountpoint)};
+    case EACCES:
+      return {code, fmt::format("{}: who maps what is told to root and to the user who serves it", mountpoint)};
+    case ENOTCONN:
+      return {code, fmt::format("{}: the server has ended; unmount it with umount -l", mountpoint)};
+    default:
+      return {code, fmt::format("{}: {}", mountpoint, std::strerror(code))};
+  }
+}
+
+Result<json> ask_server(const std::string& mountpoint) {
+  errno = 0;
+  std::ifstream file(mountpoint + "/" + protocol::kRegionsFile);
+  if (!file) {
+    return tl::unexpected(errno == ENOENT ? Error{ENODEV, fmt::format("{}: its server is too old to tell", mountpoint)}
+                                          : cannot(errno, mountpoint));
+  }
+  std::ostringstream text;
+  text << file.rdbuf();
+  json said = json::parse(text.str(), nullptr, false);
+  if (said.is_discarded() || !said.contains("regions")) {
+    return fail(EIO, fmt::format("{}: its server said something else than was asked", mountpoint));
+  }
+  return said;
+}
+
+}  // namespace
+
+Result<std::string> list_regions(const std::string& mountpoint) {
+  struct stat status {};
+  if (::stat(mountpoint.c_str(), &status) != 0) {
+    return tl::unexpected(cannot(errno, mountpoint));
+  }
+  if (!is_dmmaps(status.st_dev)) {
+    return fail(ENODEV, fmt::format("{} isn't a mount of dmmap's", mountpoint));
+  }
+  auto said = ask_server(mountpoint);
+  if (!said) {
+    return tl::unexpected(said.error());
+  }
+  json& regions = (*said)["regions"];
+  json others = json::array();
+  for (json& region : regions) {
+    region["mappings"] = json::array();
+    for (json& holding : region["holdings"]) {
+      const auto thread = holding["process"].get<std::uint32_t>();
+      holding["process"] = holding["tier"] == "open" ? process_of(thread) : thread;
+      holding["program"] = program_of(holding["process"].get<std::uint32_t>());
+    }
+  }
+  for (const Vma& vma : mappings_of(status.st_dev)) {
+    json* const region = find_region(regions, vma);
+    (region != nullptr ? (*region)["mappings"] : others).push_back(json_of(vma));
+  }
+  (*said)["mountpoint"] = mountpoint;
+  (*said)["other_mappings"] = std::move(others);
+  return said->dump();
+}
+
+}  // namespace dmmap::cli
