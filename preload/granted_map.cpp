@@ -22,7 +22,7 @@ namespace {
 
 namespace map = protocol::map;
 
-// A name is gone when another thread of this one's number, or a signal handler, asked in between: very rarely.
+// A name is gone when signal handlers asked many times in between, or many other programs: very rarely.
 constexpr int kMostAttempts = 100;
 
 std::size_t whole_pages(std::size_t length) {
@@ -243,7 +243,7 @@ std::optional<long> map_by_grant(const MapCall& call) {
   if ((call.flags & MAP_FIXED) != 0 && page_offset != 0) {
     return -EINVAL;
   }
-  for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
+  for (int attempt = 0; attempt < kMostAttempts;) {
     map::MapExchange exchange{};
     exchange.in = {.handle = 0,
                    .offset = static_cast<std::uint64_t>(call.offset),
@@ -251,9 +251,10 @@ std::optional<long> map_by_grant(const MapCall& call) {
                    .prot = static_cast<std::uint32_t>(call.prot),
                    .flags = static_cast<std::uint32_t>(call.flags)};
     const long asked = system_call(SYS_ioctl, call.fd, map::kAsk, &exchange);
-    if (asked == -EINTR) {
+    if (asked == -EINTR) {  // as often as signals come; mmap(2) doesn't know that error
       continue;
     }
+    ++attempt;
     if (asked < 0) {
       if (asked == -ENOTTY) {  // it isn't asked at mmap
         descriptors.set_foreign(call.fd);

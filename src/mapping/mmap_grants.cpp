@@ -76,8 +76,11 @@ MmapGrants::Token MmapGrants::add(const MapRequest& request, const Grant& grant,
   entry->grant = grant;
   entry->token = {random_number(), random_number()};
   const MutexLock lock(lock_);
-  if (const auto before = by_asker_.find(request.caller.pid); before != by_asker_.end()) {
-    const EntryPointer given_up = before->second;
+  if (by_asker_.count(request.caller.pid) >= kMostWaitingOfThread) {
+    const auto [first, last] = by_asker_.equal_range(request.caller.pid);
+    const auto oldest =
+        std::min_element(first, last, [](const auto& a, const auto& b) { return a.second->serial < b.second->serial; });
+    const EntryPointer given_up = oldest->second;
     finish(given_up, ended);
   }
   if (waiting_.size() >= kMostWaiting) {
@@ -92,7 +95,7 @@ MmapGrants::Token MmapGrants::add(const MapRequest& request, const Grant& grant,
   }
   waiting_[entry->serial] = entry;
   by_token_[entry->token] = entry;
-  by_asker_[request.caller.pid] = entry;
+  by_asker_.emplace(request.caller.pid, entry);
   ++asked_[request.handle].grants;
   return entry->token;
 }
@@ -148,9 +151,10 @@ std::optional<MmapGrants::File> MmapGrants::opened(NodeId node, const Caller& ca
 void MmapGrants::no_longer_waits(Entry& entry) {
   if (std::exchange(entry.waiting, false)) {
     waiting_.erase(entry.serial);
-    const auto asker = by_asker_.find(entry.request.caller.pid);
-    if (asker != by_asker_.end() && asker->second.get() == &entry) {
-      by_asker_.erase(asker);
+    const auto [first, last] = by_asker_.equal_range(entry.request.caller.pid);
+    const auto mine = std::find_if(first, last, [&](const auto& each) { return each.second.get() == &entry; });
+    if (mine != last) {
+      by_asker_.erase(mine);
     }
   }
 }

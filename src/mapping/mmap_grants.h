@@ -3,7 +3,8 @@
 //
 // A grant is carried out by files, one a region, that the asking process opens by a name which only it knows and which
 // works once. The grant is over when the last of them that was opened is closed, or when it's given up unopened: the
-// thread that asked asks again, the handle that was asked about is closed, or too many wait.
+// thread that asked asks again and again (signal handlers that map are why it may a few times), the handle that was
+// asked about is closed, or too many wait.
 //
 // Promises: each grant is told as over exactly once; the RELEASE of a handle with grants is held back until the last of
 // them is over. Thread safety: every call, from any thread. Nothing is called back.
@@ -70,7 +71,8 @@ class MmapGrants {
   [[nodiscard]] std::vector<Held> held() const DMMAP_EXCLUDES(lock_);
 
  private:
-  static constexpr std::size_t kMostWaiting = 4096;  // more than threads that are between asking and opening
+  static constexpr std::size_t kMostWaiting = 4096;       // more than threads that are between asking and opening
+  static constexpr std::size_t kMostWaitingOfThread = 8;  // more than signal handlers that interrupt each other
   enum class State : std::uint8_t { waiting, open, closed };
   struct FileEntry {
     File file;
@@ -106,8 +108,8 @@ class MmapGrants {
   std::map<std::uint64_t, EntryPointer> waiting_ DMMAP_GUARDED_BY(lock_);  // by serial: the oldest first
   std::map<Token, EntryPointer> by_token_ DMMAP_GUARDED_BY(lock_);
   std::unordered_map<HandleId, Place> by_handle_ DMMAP_GUARDED_BY(lock_);
-  std::unordered_map<std::uint32_t, EntryPointer> by_asker_ DMMAP_GUARDED_BY(lock_);  // threads, of what waits
-  std::unordered_map<std::uint32_t, HandleId> naming_ DMMAP_GUARDED_BY(lock_);        // threads
+  std::unordered_multimap<std::uint32_t, EntryPointer> by_asker_ DMMAP_GUARDED_BY(lock_);  // threads, of what waits
+  std::unordered_map<std::uint32_t, HandleId> naming_ DMMAP_GUARDED_BY(lock_);             // threads
   std::unordered_map<HandleId, AskedHandle> asked_ DMMAP_GUARDED_BY(lock_);
 };
 
