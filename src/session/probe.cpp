@@ -157,16 +157,14 @@ void judge_tiers(ProbeReport& report) {
   report.tiers.push_back(finding("open/paged", report.mount.has_value(),
                                  report.mount ? "the kernel's page cache can be mapped" : "nothing mounts",
                                  "see mount"));
-  // What asks at each mmap() has parts of its own on the client's side.
-  constexpr const char* kUseOpen = "nothing to switch on here; tier open serves programs as they are";
-  report.tiers.push_back(finding("preload", false,
-                                 "not built into this version: asked at each mmap() of a program "
-                                 "that is started by it",
-                                 kUseOpen));
-  report.tiers.push_back(finding("kernel", false,
-                                 "not built into this version: asked at each mmap(), by a patched "
-                                 "kernel",
-                                 kUseOpen));
+  report.tiers.push_back(finding("preload", report.mount.has_value(),
+                                 report.mount ? "asked at each mmap() of programs that are started by 'dmmap run'"
+                                              : "nothing mounts",
+                                 "see mount"));
+  const auto kernel = report.mount ? report.mount->tiers.back() : TierState{Tier::kernel, false, "nothing mounts"};
+  report.tiers.push_back(finding("kernel", kernel.have,
+                                 kernel.have ? "asked at each mmap(), by the kernel" : kernel.why_not,
+                                 "no stock kernel has it; 'dmmap run' asks in its place"));
 }
 
 }  // namespace

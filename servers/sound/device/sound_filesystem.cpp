@@ -29,25 +29,18 @@ std::string program_of(std::uint32_t pid) {
 constexpr std::uint32_t kSoundMajor = 14;
 
 // Null when programs can't map.
-Result<std::shared_ptr<Region>> make_ring(RingKind kind, RegionId id) {
-  constexpr const char* kName = "dmmap-dsp";
+Result<std::shared_ptr<Region>> make_ring(RingKind kind, RegionId id, const char* name) {
   if (kind == RingKind::shared) {
-    return SharedRegion::create({.id = id, .size = kMostRingBytes, .name = kName});
+    return SharedRegion::create({.id = id, .size = kMostRingBytes, .name = name});
   }
   if (kind == RingKind::paged) {
     auto pages = MemoryPages::create(kMostRingBytes);
     if (!pages) {
       return tl::unexpected(pages.error());
     }
-    return PagedRegion::create({.id = id, .size = kMostRingBytes, .name = kName}, std::move(*pages));
+    return PagedRegion::create({.id = id, .size = kMostRingBytes, .name = name}, std::move(*pages));
   }
   return std::shared_ptr<Region>();
-}
-
-// A stream's second ring is named after the first.
-RegionId second(RegionId first) {
-  constexpr std::uint64_t kSecond = std::uint64_t{1} << 63;
-  return {first.value | kSecond};
 }
 
 }  // namespace
@@ -182,14 +175,13 @@ Result<std::shared_ptr<Stream>> SoundFilesystem::open_dsp(const OpenRequest& req
   }
   const std::uint64_t number = next_stream_.fetch_add(1);
   // What is open for writing alone can't be mapped (mmap(2), EACCES).
-  const RegionId id{number};
-  auto ring = access != O_WRONLY ? make_ring(kind(), id) : std::shared_ptr<Region>();
+  auto ring = access != O_WRONLY ? make_ring(kind(), {2 * number - 1}, "dmmap-dsp") : std::shared_ptr<Region>();
   if (!ring) {
     parts_.log(LogLevel::error, fmt::format("no memory for a stream: {}", ring.error().message));
     return tl::unexpected(ring.error());
   }
   abilities.rings.first = std::move(*ring);
-  abilities.rings.make = [kind = kind(), id] { return make_ring(kind, second(id)); };
+  abilities.rings.make = [kind = kind(), number] { return make_ring(kind, {2 * number}, "dmmap-dsp recording"); };
   // A write(2) that waits holds the inode's lock in the kernel, and storing in a paged ring takes that lock.
   abilities.rings.store_in_first = kind() == RingKind::shared || !abilities.rings.play;
   abilities.asked_at_open = asked_at_open_;
