@@ -63,7 +63,8 @@ class Elf {
   [[nodiscard]] std::string linker() {
     for (const Elf64_Phdr& segment : segments_) {
       if (segment.p_type == PT_INTERP) {
-        return bytes_of(segment).c_str();  // without its NUL
+        const std::string bytes = bytes_of(segment);
+        return bytes.substr(0, bytes.find('\0'));
       }
     }
     return {};

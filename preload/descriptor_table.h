@@ -59,6 +59,6 @@ class DescriptorTable {
 };
 
 /// The process's one.
-extern DescriptorTable descriptors;
+extern constinit DescriptorTable descriptors;  // NOLINT(bugprone-dynamic-static-initializers): constinit
 
 }  // namespace dmmap::preload

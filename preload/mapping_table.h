@@ -68,7 +68,7 @@ class MappingTable {
 };
 
 /// The process's one.
-extern MappingTable mappings;
+extern constinit MappingTable mappings;  // NOLINT(bugprone-dynamic-static-initializers): constinit
 
 /// Gives a descriptor a number that programs don't come upon, and marks it as held. The new number, or `fd` as it is
 /// where there's none.
