@@ -11,15 +11,16 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <string>
 
 using dmmap::Grant, dmmap::MapRequest, dmmap::Result, dmmap::SharedRegion;
 
 constexpr std::uint64_t kMost = 1 << 20;
 
-Result<std::shared_ptr<SharedRegion>> named_region(const char* name, std::uint64_t size) {
+Result<std::shared_ptr<SharedRegion>> named_region(const std::string& name, std::uint64_t size) {
   static std::atomic<std::uint64_t> next{1};
   auto region = SharedRegion::create({.id = {next++}, .size = size, .name = name});
-  return region ? (std::strcpy(reinterpret_cast<char*>((*region)->bytes().data()), name), region) : region;
+  return region ? (std::memcpy((*region)->bytes().data(), name.data(), name.size()), region) : region;
 }
 
 class Duplex : public dmmap::Stream {

@@ -100,14 +100,15 @@ TEST_F(RegionsTest, MappingsAreTheKernelsOwn) {
   EXPECT_EQ(region["in_use"], true);
   ASSERT_EQ(region["mappings"].size(), 4U) << region.dump(2);
   for (const pid_t process : {parent_, child_}) {
-    for (const auto& [prot, offset, length] : {std::tuple("rw-s", 0, 8192), std::tuple("r--s", 4096, 4096)}) {
+    for (const bool both : {true, false}) {
+      const json expected{{"process", process},        {"program", "python3"},         {"prot", both ? "rw-s" : "r--s"},
+                          {"offset", both ? 0 : 4096}, {"length", both ? 8192 : 4096}, {"tier", "open"}};
       EXPECT_TRUE(std::any_of(region["mappings"].begin(), region["mappings"].end(),
-                              [&](const json& mapping) {
-                                return mapping["process"] == process && mapping["prot"] == prot &&
-                                       mapping["offset"] == offset && mapping["length"] == length &&
-                                       mapping["program"] == "python3" && mapping["tier"] == "open";
+                              [&](json mapping) {
+                                mapping.erase("address");
+                                return mapping == expected;
                               }))
-          << process << prot << region.dump(2);
+          << expected << region.dump(2);
     }
   }
   const Told table = regions_of(mountpoint());

@@ -258,7 +258,7 @@ TEST_F(ByMmapTest, WhatCannotBeGrantedIsRefusedAndSaid) {
     EXPECT_NE(mounted_->log().find(what), std::string::npos) << what << " in " << mounted_->log();
   };
   const auto region = [](std::uint64_t pages) { return region_with("odd", pages * page_size()); };
-  const auto granting = [](std::shared_ptr<Region> granted, std::uint64_t offset = 0) {
+  const auto granting = [](const std::shared_ptr<Region>& granted, std::uint64_t offset = 0) {
     return [=](const MapRequest&) -> Result<Grant> {
       Grant grant;
       grant.region = granted;
@@ -266,7 +266,7 @@ TEST_F(ByMmapTest, WhatCannotBeGrantedIsRefusedAndSaid) {
       return grant;
     };
   };
-  const auto in_pieces = [](std::vector<Piece> pieces) {
+  const auto in_pieces = [](const std::vector<Piece>& pieces) {
     return [=](const MapRequest&) -> Result<Grant> {
       Grant grant;
       grant.pieces = pieces;
