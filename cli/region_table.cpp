@@ -82,12 +82,12 @@ std::string cut(const std::string& lines, unsigned width) {
 }  // namespace
 
 std::string region_table(const json& listing, const Since& since, unsigned width) {
-  std::string lines = fmt::format("{:>8}  {:<7}{:>12}{:>12}{:>12}{:>12}  {}\n", "REGION", "KIND", "SIZE", "RESIDENT",
+  std::string lines = fmt::format("{:>8}  {:<7}{:>10}{:>10}{:>9}{:>11}  {}\n", "REGION", "KIND", "SIZE", "RESIDENT",
                                   "FAULTS", "WRITEBACKS", "NAME");
   lines += fmt::format("    {:<8} {:<16} {:<8} {:<5} {:>12} +{}\n", "PROCESS", "PROGRAM", "TIER", "PROT", "LENGTH",
                        "OFFSET");
   for (const json& region : listing["regions"]) {
-    lines += fmt::format("{:>8}  {:<7}{:>12}{:>12}{:>12}{:>12}  {}\n", region["id"].get<std::uint64_t>(),
+    lines += fmt::format("{:>8}  {:<7}{:>10}{:>10}{:>9}{:>11}  {}\n", region["id"].get<std::uint64_t>(),
                          text(region["kind"]), bytes(region["size"]), bytes(region["resident"]),
                          count(region, "faults", since), count(region, "writebacks", since), text(region["name"]));
     for (const json& mapping : region["mappings"]) {
