@@ -99,7 +99,8 @@ AskedDevices::AskedDevices() {
     return grant;
   });
   add_device("odd", [this](const MapRequest& request) -> Result<Grant> {
-    return request.moment == MapMoment::mmap && odd ? odd(request) : fail(ENODEV, "not at open");
+    const std::lock_guard lock(lock_);
+    return request.moment == MapMoment::mmap && odd_ ? odd_(request) : fail(ENODEV, "not at open");
   });
   add_device("marks", [](const MapRequest&) -> Result<Grant> { return fail(ENODEV, "nothing"); });
   add_device(
@@ -113,6 +114,11 @@ void AskedDevices::add_device(const std::string& name, std::function<Result<Gran
   must(add(
       {.name = name, .size = kMost, .own_io = true, .character_device = number},
       [this, name, map = std::move(map)](const OpenRequest&) { return std::make_shared<Asked>(*this, name, map); }));
+}
+
+void AskedDevices::set_odd(std::function<Result<Grant>(const MapRequest&)> odd) {
+  const std::lock_guard lock(lock_);
+  odd_ = std::move(odd);
 }
 
 void AskedDevices::note(const std::string& event) {

@@ -4,7 +4,7 @@
 //   fresh    each mapping has a region of its own, "fresh one", of 1 MiB at most, which may not grow
 //   alone    a region that isn't inherited over fork, "alone"
 //   mosaic   four pages: of one region, twice of another, of the first: "a0", "b1", "b1", "a2"
-//   odd      grants what `odd` is set to
+//   odd      grants what set_odd() says
 //   file     a file that shows one region to all
 //   marks    nothing to map
 //   device   a region, and is shown as the character device 14:3
@@ -41,7 +41,8 @@ class AskedDevices : public DeviceFilesystem {
 
   void note(const std::string& event);
 
-  std::function<Result<Grant>(const MapRequest&)> odd;
+  /// What "odd" grants from now on.
+  void set_odd(std::function<Result<Grant>(const MapRequest&)> odd);
 
  private:
   class Asked;
@@ -51,6 +52,7 @@ class AskedDevices : public DeviceFilesystem {
   mutable std::mutex lock_;
   std::vector<std::string> events_;
   std::vector<MapRequest> requests_;
+  std::function<Result<Grant>(const MapRequest&)> odd_;
 };
 
 /// A region of this size, that begins with this text.

@@ -253,7 +253,7 @@ TEST_F(ByMmapTest, WhoNeverOpensHoldsNothing) {
 
 TEST_F(ByMmapTest, WhatCannotBeGrantedIsRefusedAndSaid) {
   const auto refused = [&](const std::string& what, int code, std::function<Result<Grant>(const MapRequest&)> odd) {
-    devices_->odd = std::move(odd);
+    devices_->set_odd(std::move(odd));
     EXPECT_SUCCESS(client("refused", {"CLIENT_ERROR=" + std::to_string(code)}));
     EXPECT_NE(mounted_->log().find(what), std::string::npos) << what << " in " << mounted_->log();
   };
