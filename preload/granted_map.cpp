@@ -108,7 +108,7 @@ class Carrier {
 
   /// The address, or a negative errno. REQUIRES: the table's lock.
   long map() {
-    if (const long room = mappings.reserve(granted_.out.pieces + 2); room < 0) {
+    if (const long room = mappings.reserve(granted_.out.pieces + 2, granted_.out.files); room < 0) {
       return room;
     }
     const long address = fixed() || granted_.out.pieces > 1 ? map_aside() : map_piece(call_.address, 0, 0);
@@ -187,8 +187,7 @@ class Carrier {
       const map::MapPiece& piece = granted_.piece[each];
       if (!known[piece.file]) {
         known[piece.file] = true;
-        const long file = mappings.add_file(hold(files_.give(piece.file)), granted_.out.grant_flags);
-        numbers[piece.file] = static_cast<std::uint32_t>(file);
+        numbers[piece.file] = mappings.add_file(hold(files_.give(piece.file)), granted_.out.grant_flags);
       }
       mappings.insert(at, at + piece.length, numbers[piece.file]);
       at += piece.length;

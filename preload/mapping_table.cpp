@@ -38,20 +38,15 @@ int hold(int fd) {
   return fd;
 }
 
-long MappingTable::add_file(int fd, std::uint32_t grant_flags) {
+std::uint32_t MappingTable::add_file(int fd, std::uint32_t grant_flags) {
   std::size_t place = first_free_;
   while (place < used_files_ && files_[place].fd >= 0) {
     ++place;
   }
-  if (place == used_files_) {
-    if (const long room = files_.reserve(used_files_ + 1); room < 0) {
-      return room;
-    }
-    ++used_files_;
-  }
+  used_files_ = std::max(used_files_, place + 1);
   first_free_ = place + 1;
   files_[place] = {fd, 0, grant_flags};
-  return static_cast<long>(place);
+  return static_cast<std::uint32_t>(place);
 }
 
 void MappingTable::drop_file(std::uint32_t file) {
@@ -69,8 +64,9 @@ void MappingTable::count(std::uint32_t file, int change) {
   }
 }
 
-long MappingTable::reserve(std::size_t count) {
-  return pieces_.reserve(used_pieces_ + count);
+long MappingTable::reserve(std::size_t pieces, std::size_t files) {
+  const long room = pieces_.reserve(used_pieces_ + pieces);
+  return room < 0 || files == 0 ? room : files_.reserve(used_files_ + files);
 }
 
 const MappingTable::Piece* MappingTable::first_after(std::uintptr_t address) const {

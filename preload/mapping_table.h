@@ -28,12 +28,12 @@ class MappingTable {
     std::uint32_t pieces = 0;
     std::uint32_t grant_flags = 0;
   };
-  /// A file that holds a grant, with no piece yet. Its number, or a negative errno.
-  long add_file(int fd, std::uint32_t grant_flags);
+  /// A file that holds a grant, with no piece yet. Its number. REQUIRES: reserve().
+  std::uint32_t add_file(int fd, std::uint32_t grant_flags);
   /// Closes a file that has no piece.
   void drop_file(std::uint32_t file);
-  /// Room for `count` more pieces. Zero, or a negative errno.
-  long reserve(std::size_t count);
+  /// Room for so many more. Zero, or a negative errno.
+  long reserve(std::size_t pieces, std::size_t files = 0);
   /// REQUIRES: reserve(), and that nothing of ours is there.
   void insert(std::uintptr_t begin, std::uintptr_t end, std::uint32_t file);
   /// Nothing in [begin, end) is ours any more. REQUIRES: reserve(1), unless begin and end are where pieces begin and
