@@ -352,5 +352,17 @@ TEST_F(ByMmapTest, ATierCanBeForced) {
   EXPECT_NE(none.error().message.find("FUSE_MMAP"), std::string::npos) << none.error().message;
 }
 
+// The smallest server of the kind, as it's built.
+TEST(ByMmapExampleTest, TheExampleAnswersEachMmap) {
+  DMMAP_NEEDS(needs::passthrough());
+  const TemporaryDirectory directory;
+  Process server({DMMAP_BY_MMAP, directory.path().string()});
+  ASSERT_TRUE(wait_until([&] { return is_mounted(directory.path()); }, std::chrono::seconds(20))) << server.err();
+  for (const char* const scenario : {"duplex", "fresh"}) {
+    const auto client = run({DMMAP_PROGRAM, "run", DMMAP_CLIENT, scenario, directory.path().string()}, kPatience);
+    EXPECT_EQ(client.status, 0) << client.err;
+  }
+}
+
 }  // namespace
 }  // namespace dmmap::testing
