@@ -24,6 +24,7 @@ namespace map = protocol::map;
 
 // A name is gone when signal handlers asked many times in between, or many other programs: very rarely.
 constexpr int kMostAttempts = 100;
+constexpr int kMostInterrupts = 3;
 
 std::size_t whole_pages(std::size_t length) {
   static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
@@ -218,6 +219,16 @@ bool makes_sense(const map::MapExchange& granted, std::size_t length) {
   return sum == whole_pages(length);
 }
 
+// Signals may come while a server thinks, so that a program can be interrupted; but where a timer is faster than the
+// server, nothing would ever be answered.
+long ask(int fd, map::MapExchange& exchange, bool interruptible) {
+  if (interruptible) {
+    return system_call(SYS_ioctl, fd, map::kAsk, &exchange);
+  }
+  const NoSignals no_signals;
+  return system_call(SYS_ioctl, fd, map::kAsk, &exchange);
+}
+
 long carry_out(const MapCall& call, const map::MapExchange& granted, const Path& root, dev_t device) {
   Files files;
   const NoSignals no_signals;
@@ -242,6 +253,7 @@ std::optional<long> map_by_grant(const MapCall& call) {
   if ((call.flags & MAP_FIXED) != 0 && page_offset != 0) {
     return -EINVAL;
   }
+  int interrupted = 0;
   for (int attempt = 0; attempt < kMostAttempts;) {
     map::MapExchange exchange{};
     exchange.in = {.handle = 0,
@@ -249,8 +261,9 @@ std::optional<long> map_by_grant(const MapCall& call) {
                    .length = call.length,
                    .prot = static_cast<std::uint32_t>(call.prot),
                    .flags = static_cast<std::uint32_t>(call.flags)};
-    const long asked = system_call(SYS_ioctl, call.fd, map::kAsk, &exchange);
-    if (asked == -EINTR) {  // as often as signals come; mmap(2) doesn't know that error
+    const long asked = ask(call.fd, exchange, interrupted < kMostInterrupts);
+    if (asked == -EINTR) {  // mmap(2) doesn't know that error
+      ++interrupted;
       continue;
     }
     ++attempt;

@@ -71,7 +71,7 @@ class MmapGrants {
   [[nodiscard]] std::vector<Held> held() const DMMAP_EXCLUDES(lock_);
 
  private:
-  static constexpr std::size_t kMostWaiting = 512;        // more than threads that are between asking and opening
+  static constexpr std::size_t kMostWaiting = 256;        // more than threads that are between asking and opening
   static constexpr std::size_t kMostWaitingOfThread = 8;  // more than signal handlers that interrupt each other
   enum class State : std::uint8_t { waiting, open, closed };
   struct FileEntry {

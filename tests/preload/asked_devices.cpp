@@ -27,11 +27,17 @@ Grant whole(std::shared_ptr<Region> region, std::uint64_t offset) {
 
 }  // namespace
 
-std::shared_ptr<SharedRegion> region_with(const std::string& text, std::uint64_t size) {
+Result<std::shared_ptr<SharedRegion>> make_region(const std::string& text, std::uint64_t size) {
   static std::atomic<std::uint64_t> next{1000};
-  auto region = SharedRegion::create({.id = {next++}, .size = size, .name = text}).value();
-  must(region->write(0, std::as_bytes(std::span(text))));
+  auto region = SharedRegion::create({.id = {next++}, .size = size, .name = text});
+  if (region) {
+    must((*region)->write(0, std::as_bytes(std::span(text))));
+  }
   return region;
+}
+
+std::shared_ptr<SharedRegion> region_with(const std::string& text, std::uint64_t size) {
+  return make_region(text, size).value();
 }
 
 class AskedDevices::Asked final : public Stream {
@@ -74,7 +80,11 @@ AskedDevices::AskedDevices() {
     if (request.length.value_or(0) > kMost) {
       return fail(ENXIO, "1 MiB is the most");
     }
-    Grant grant = whole(region_with("fresh one", request.length.value_or(kMost)), 0);
+    const auto region = make_region("fresh one", request.length.value_or(kMost));
+    if (!region) {
+      return tl::unexpected(region.error());
+    }
+    Grant grant = whole(*region, 0);
     grant.may_grow = false;
     return grant;
   });

@@ -55,7 +55,9 @@ class AskedDevices : public DeviceFilesystem {
   std::function<Result<Grant>(const MapRequest&)> odd_;
 };
 
-/// A region of this size, that begins with this text.
+/// A region of this size, that begins with this text. Errors: those of SharedRegion::create.
+[[nodiscard]] Result<std::shared_ptr<SharedRegion>> make_region(const std::string& text, std::uint64_t size);
+/// The same, which can't fail.
 [[nodiscard]] std::shared_ptr<SharedRegion> region_with(const std::string& text, std::uint64_t size);
 
 }  // namespace dmmap::testing
