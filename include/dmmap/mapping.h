@@ -152,6 +152,8 @@ class MappedFilesystem : public Filesystem {
   /// What was granted has data up to its end, and a hole there (lseek(2), SEEK_DATA, SEEK_HOLE); ENXIO otherwise. Not
   /// ENOSYS, which the kernel would take for the whole mount's answer: PagedRegion::unmap uses the request itself.
   void lseek(const LseekRequest& request, Reply<Seeked> reply) override;
+  /// There's none (ENODATA). Not ENOSYS, for the same reason: the library has attributes of its own.
+  void getxattr(const GetxattrRequest& request, Reply<Xattr> reply) override;
 
   void mounted(Connection& connection) override;
   /// Calls released() for every handle that is still open.

@@ -80,6 +80,10 @@ void MappedFilesystem::lseek(const LseekRequest& request, Reply<Seeked> reply) {
   reply.ok({request.whence == SEEK_DATA ? request.offset : region->size()});
 }
 
+void MappedFilesystem::getxattr(const GetxattrRequest& /*request*/, Reply<Xattr> reply) {
+  reply.error(ENODATA);
+}
+
 void MappedFilesystem::flush(const FlushRequest& /*request*/, Reply<Done> reply) {
   reply.ok({});
 }

@@ -157,10 +157,10 @@ void judge_tiers(ProbeReport& report) {
   report.tiers.push_back(finding("open/paged", report.mount.has_value(),
                                  report.mount ? "the kernel's page cache can be mapped" : "nothing mounts",
                                  "see mount"));
-  report.tiers.push_back(finding("preload", report.mount.has_value(),
-                                 report.mount ? "asked at each mmap() of programs that are started by 'dmmap run'"
-                                              : "nothing mounts",
-                                 "see mount"));
+  report.tiers.push_back(
+      finding("preload", report.mount.has_value(),
+              report.mount ? "asked at each mmap() of programs that are started by 'dmmap run'" : "nothing mounts",
+              "see mount"));
   const auto kernel = report.mount ? report.mount->tiers.back() : TierState{Tier::kernel, false, "nothing mounts"};
   report.tiers.push_back(finding("kernel", kernel.have,
                                  kernel.have ? "asked at each mmap(), by the kernel" : kernel.why_not,
