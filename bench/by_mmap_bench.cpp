@@ -61,9 +61,8 @@ struct Way {
 };
 
 double microseconds_of(const Way& way) {
-  std::vector<std::string> words{"/proc/self/exe", "--time", way.path, std::to_string(way.count),
-                                 way.touch ? "1" : "0"};
-  words[0] = std::filesystem::read_symlink("/proc/self/exe").string();
+  std::vector<std::string> words{std::filesystem::read_symlink("/proc/self/exe").string(), "--time", way.path,
+                                 std::to_string(way.count), way.touch ? "1" : "0"};
   if (way.preloaded) {
     words.insert(words.begin(), {DMMAP_PROGRAM, "run"});
   }
@@ -74,17 +73,6 @@ double microseconds_of(const Way& way) {
   return std::stod(timed.out);
 }
 
-class Shared final : public dmmap::Stream {
- public:
-  explicit Shared(std::shared_ptr<dmmap::Region> region) : region_(std::move(region)) {}
-  dmmap::Result<dmmap::Grant> map(const dmmap::MapRequest& request) override {
-    return dmmap::Grant{.region = region_, .offset = request.offset, .pieces = {}};
-  }
-
- private:
-  std::shared_ptr<dmmap::Region> region_;
-};
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -94,8 +82,9 @@ int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 31;
   const auto region = dmmap::SharedRegion::create({.id = {1}, .size = kPage, .name = "bench"}).value();
   dmmap::DeviceFilesystem devices;
-  static_cast<void>(devices.add({.name = "shared", .size = kPage},
-                                [&](const dmmap::OpenRequest&) { return std::make_shared<Shared>(region); }));
+  static_cast<void>(devices.add({.name = "shared", .size = kPage}, [&](const dmmap::OpenRequest&) {
+    return std::make_shared<dmmap::testing::RegionStream>(region);
+  }));
   const dmmap::testing::TemporaryDirectory directory;
   dmmap::SessionOptions options;
   options.mount.mountpoint = directory.path().string();

@@ -32,15 +32,6 @@ using dmmap::bench::Operation;
 constexpr std::size_t kSize = std::size_t{64} << 20U;
 constexpr std::size_t kPage = 4096;
 
-class Opened : public dmmap::Stream {
- public:
-  explicit Opened(std::shared_ptr<dmmap::Region> region) : region_(std::move(region)) {}
-  dmmap::Result<dmmap::Grant> map(const dmmap::MapRequest& /*request*/) override { return dmmap::Grant{region_}; }
-
- private:
-  std::shared_ptr<dmmap::Region> region_;
-};
-
 // One file of 64 MiB of either kind, and how to make its pages fresh again.
 struct Subject {
   std::string path;
@@ -51,10 +42,11 @@ class Ours {
  public:
   Ours() {
     region_ = dmmap::SharedRegion::create({.id = {1}, .size = kSize, .name = "bench"}).value();
-    static_cast<void>(devices_.add({.name = "f", .size = kSize},
-                                   [this](const dmmap::OpenRequest&) { return std::make_shared<Opened>(region_); }));
+    static_cast<void>(devices_.add({.name = "f", .size = kSize}, [this](const dmmap::OpenRequest&) {
+      return std::make_shared<dmmap::testing::RegionStream>(region_);
+    }));
     static_cast<void>(devices_.add({.name = "own", .size = kSize}, [this](const dmmap::OpenRequest&) {
-      return std::make_shared<Opened>(
+      return std::make_shared<dmmap::testing::RegionStream>(
           dmmap::SharedRegion::create({.id = {++last_}, .size = kPage, .name = "own"}).value());
     }));
     dmmap::SessionOptions options;

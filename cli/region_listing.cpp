@@ -1,8 +1,9 @@
 #include "cli/region_listing.h"
 
+#include <dmmap/ids.h>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
@@ -18,15 +19,15 @@
 #include <sstream>
 #include <vector>
 
+#include "protocol/map_protocol.h"
 #include "protocol/regions_protocol.h"
+#include "transport/mount_table.h"
 
 namespace dmmap::cli {
 
 namespace {
 
 using nlohmann::json;
-
-constexpr std::uint64_t kFirstLibraryInode = std::uint64_t{1} << 63;  // kFirstLibraryId in dmmap/ids.h
 
 // One line of /proc/PID/maps (proc_pid_maps(5)).
 struct Vma {
@@ -48,18 +49,6 @@ std::string first_line(const std::string& path) {
 std::string program_of(std::uint32_t process) {
   const std::string name = first_line(fmt::format("/proc/{}/comm", process));
   return name.empty() ? "?" : name;
-}
-
-// The server is told threads' numbers.
-std::uint32_t process_of(std::uint32_t thread) {
-  std::ifstream status(fmt::format("/proc/{}/status", thread));
-  constexpr std::string_view kField = "Tgid:";
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(kField)) {
-      return static_cast<std::uint32_t>(std::strtoul(line.c_str() + kField.size(), nullptr, 10));
-    }
-  }
-  return thread;
 }
 
 std::optional<Vma> parse(const std::string& line, dev_t device) {
@@ -115,7 +104,7 @@ std::optional<std::uint64_t> region_of(const Vma& vma) {
 json* guess(json& regions, const Vma& vma) {
   for (json& region : regions) {
     for (const json& holding : region["holdings"]) {
-      const bool granted = vma.inode >= kFirstLibraryInode;
+      const bool granted = vma.inode >= kFirstLibraryId;
       if (granted ? holding["node"] == vma.inode : holding["tier"] == "open" && holding["process"] == vma.pid) {
         return &region;
       }
@@ -140,23 +129,7 @@ json json_of(const Vma& vma) {
           {"offset", vma.offset},
           {"address", vma.begin},
           {"length", vma.end - vma.begin},
-          {"tier", vma.inode >= kFirstLibraryInode ? "preload" : "open"}};
-}
-
-// Its type says whose it is.
-bool is_dmmaps(dev_t device) {
-  std::ifstream mounts("/proc/self/mountinfo");
-  const std::string number = fmt::format("{}:{}", major(device), minor(device));
-  for (std::string line; std::getline(mounts, line);) {
-    std::istringstream fields(line);
-    std::string field;
-    fields >> field >> field >> field;
-    if (field == number) {
-      const std::size_t dash = line.find(" - fuse.dmmap");
-      return dash != std::string::npos;
-    }
-  }
-  return false;
+          {"tier", vma.inode >= kFirstLibraryId ? "preload" : "open"}};
 }
 
 Error cannot(int code, const std::string& mountpoint) {
@@ -192,11 +165,13 @@ Result<json> ask_server(const std::string& mountpoint) {
 }  // namespace
 
 Result<std::string> list_regions(const std::string& mountpoint) {
-  struct stat status {};
-  if (::stat(mountpoint.c_str(), &status) != 0) {
-    return tl::unexpected(cannot(errno, mountpoint));
+  std::error_code code;
+  const auto root = std::filesystem::canonical(mountpoint, code);
+  if (code) {
+    return tl::unexpected(cannot(code.value(), mountpoint));
   }
-  if (!is_dmmaps(status.st_dev)) {
+  const auto mount = transport::find_mount(root.string());
+  if (!mount || !protocol::map::is_mount_type(mount->type)) {
     return fail(ENODEV, fmt::format("{} isn't a mount of dmmap's", mountpoint));
   }
   auto said = ask_server(mountpoint);
@@ -208,12 +183,10 @@ Result<std::string> list_regions(const std::string& mountpoint) {
   for (json& region : regions) {
     region["mappings"] = json::array();
     for (json& holding : region["holdings"]) {
-      const auto thread = holding["process"].get<std::uint32_t>();
-      holding["process"] = holding["tier"] == "open" ? process_of(thread) : thread;
       holding["program"] = program_of(holding["process"].get<std::uint32_t>());
     }
   }
-  for (const Vma& vma : mappings_of(status.st_dev)) {
+  for (const Vma& vma : mappings_of(makedev(mount->major, mount->minor))) {
     json* const region = find_region(regions, vma);
     (region != nullptr ? (*region)["mappings"] : others).push_back(json_of(vma));
   }

@@ -16,6 +16,7 @@
 #include "cli/patience.h"
 #include "cli/region_listing.h"
 #include "cli/region_table.h"
+#include "cli/watch_option.h"
 
 namespace dmmap::cli {
 
@@ -132,12 +133,8 @@ void add_regions_command(CLI::App& app, std::ostream& out, std::ostream& err, in
   const auto settings = std::make_shared<Settings>();
   command->add_option("MOUNTPOINT", settings->mountpoint, "where a server of dmmap's is mounted")->required();
   command->add_flag("--json", settings->as_json, "for programs; with --watch, an object a line");
-  command
-      ->add_option("--watch", settings->watch,
-                   "again and again, every so many seconds, until it's interrupted; alone: every second")
-      ->expected(0, 1)
-      ->default_str("1")
-      ->check(CLI::Range(0.05, 86400.0));
+  add_watch_option(*command, settings->watch,
+                   "again and again, every so many seconds, until it's interrupted; alone: every second");
   command->callback([&out, &err, &status, settings] {
     RegionsCommand regions(*settings, out, err);
     status = settings->watch > 0 ? regions.watch() : regions.once();

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "cli/patience.h"
+#include "cli/watch_option.h"
 #include "servers/sound/control/control_command.h"
 #include "servers/sound/control/status_json.h"
 
@@ -231,10 +232,7 @@ void add_sound_control_commands(CLI::App& sound, std::ostream& out, std::ostream
   const auto settings = std::make_shared<Settings>();
   command->add_option("mountpoint", settings->mountpoint, "the server's directory")->required();
   command->add_flag("--json", settings->json, "as JSON, a line each time");
-  command->add_option("--watch", settings->watch, "again and again, every so many seconds; alone: every second")
-      ->expected(0, 1)
-      ->default_str("1")
-      ->check(CLI::Range(0.05, 86400.0));
+  add_watch_option(*command, settings->watch, "again and again, every so many seconds; alone: every second");
   command->callback([&out, &err, &status, settings] {
     if (const auto shown = show(*settings, out); !shown) {
       err << "dmmap sound status: " << shown.error().message << std::endl;

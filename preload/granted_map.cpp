@@ -12,6 +12,7 @@
 #include "preload/descriptor_table.h"
 #include "preload/mapping_table.h"
 #include "preload/mounts.h"
+#include "preload/pages.h"
 #include "preload/quiet.h"
 #include "preload/system.h"
 #include "protocol/map_protocol.h"
@@ -26,28 +27,17 @@ namespace map = protocol::map;
 constexpr int kMostAttempts = 100;
 constexpr int kMostInterrupts = 3;
 
-std::size_t whole_pages(std::size_t length) {
-  static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  return (length + page - 1) / page * page;
-}
-
-std::uintptr_t number(const void* address) {
-  return reinterpret_cast<std::uintptr_t>(address);
-}
-
-// fstat(2) past what stands before it. The kernel's structure is the C library's on 64-bit machines.
-bool look_at(int fd, struct stat& status) {
-  return system_call(SYS_newfstatat, fd, "", &status, AT_EMPTY_PATH) == 0;
+// The device of an open regular file; 0 for what is none. Neither changes, so the file's server isn't asked.
+dev_t device_of(int fd) {
+  struct statx status {};
+  const long looked = system_call(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &status);
+  return looked == 0 && S_ISREG(status.stx_mode) ? makedev(status.stx_dev_major, status.stx_dev_minor) : 0;
 }
 
 // Where the file's mount is; false where it can't be asked.
 bool find_server(int fd, Path& root, dev_t& device) {
-  struct stat status {};
-  if (!look_at(fd, status) || !S_ISREG(status.st_mode) || major(status.st_dev) != 0) {
-    return false;
-  }
-  device = status.st_dev;
-  return find_root(device, root);
+  device = device_of(fd);
+  return device != 0 && major(device) == 0 && find_root(device, root);
 }
 
 // The files of one grant, open.
@@ -80,8 +70,7 @@ class Files {
         return fd;
       }
       fds_[count_] = static_cast<int>(fd);
-      struct stat status {};
-      if (!look_at(fds_[count_], status) || status.st_dev != device) {
+      if (device_of(fds_[count_]) != device) {
         ++count_;
         return -ENOENT;  // another mount came to lie there
       }

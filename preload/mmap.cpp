@@ -8,6 +8,7 @@
 #include "preload/granted_map.h"
 #include "preload/mapping_table.h"
 #include "preload/next.h"
+#include "preload/pages.h"
 #include "protocol/map_protocol.h"
 
 namespace dmmap::preload {
@@ -18,15 +19,6 @@ DMMAP_NEXT(mmap);
 DMMAP_NEXT(munmap);
 DMMAP_NEXT(mremap);
 DMMAP_NEXT(madvise);
-
-std::uintptr_t number(const void* address) {
-  return reinterpret_cast<std::uintptr_t>(address);
-}
-
-std::uintptr_t whole_pages(std::uintptr_t length) {
-  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  return (length + page - 1) / page * page;
-}
 
 void* as_mmap_returns(long result) {
   if (is_error(result)) {

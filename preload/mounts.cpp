@@ -50,12 +50,6 @@ bool is_number_of(const char* text, dev_t device) {
   return parts[0] == major(device) && parts[1] == minor(device);
 }
 
-// "fuse.dmmap" or "fuse.dmmap.ANYTHING"
-bool is_our_type(const char* type) {
-  constexpr std::size_t kLength = sizeof protocol::map::kMountType - 1;
-  return std::strncmp(type, protocol::map::kMountType, kLength) == 0 && (type[kLength] == '\0' || type[kLength] == '.');
-}
-
 // Blanks and the like are written as three octal digits after a backslash.
 void copy_path(const char* from, char* to) {
   char* const end = to + PATH_MAX - 1;
@@ -84,7 +78,7 @@ bool look_at_line(char* line, dev_t device, Path* path) {
   while (*field != '\0' && std::strcmp(field, "-") != 0) {
     field = fields.next();
   }
-  if (!is_our_type(fields.next())) {
+  if (!protocol::map::is_mount_type(fields.next())) {
     return false;
   }
   if (path != nullptr && std::strcmp(root, "/") == 0) {

@@ -17,7 +17,7 @@ using Path = std::array<char, PATH_MAX>;
 /// null, becomes the path of the mount's root, or "" where that can't be reached.
 [[nodiscard]] bool find_mount(dev_t device, Path* root);
 
-/// As find_mount() with a root, from memory if it can be; forget_mount() has it looked up anew.
+/// As find_mount() with a root, from memory if it can be; forget_root() has it looked up anew.
 [[nodiscard]] bool find_root(dev_t device, Path& root);
 void forget_root(dev_t device);
 

@@ -57,13 +57,13 @@ struct Grant {
   bool may_become_writable = false;
   /// In place of `region` and `offset`: what the mapping shows, piece after piece, of the request's length together; at
   /// most 40. The same page may come twice. Only at mmap, of a program that asks itself.
-  std::vector<Piece> pieces;
+  std::vector<Piece> pieces{};
 };
 
 /// What one client has of a region, as it was granted; a child that inherited it isn't named.
 struct Holding {
   MapMoment moment = MapMoment::open;
-  std::uint32_t process = 0;  ///< who opened or mapped; a thread's id at open; 0 from another pid namespace
+  std::uint32_t process = 0;  ///< who opened or mapped; 0 from another pid namespace
   NodeId node;                ///< the inode that its mappings show
   std::uint64_t offset = 0;   ///< bytes into the region
   std::uint64_t length = 0;   ///< bytes; 0 at open: as much as it likes

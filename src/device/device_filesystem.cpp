@@ -26,7 +26,7 @@ class RegionStream final : public Stream {
   explicit RegionStream(std::shared_ptr<Region> region) : region_(std::move(region)) {}
   // As of any file: what is mapped for reading may be made writable, if the file is open for that.
   Result<Grant> map(const MapRequest& request) override {
-    return Grant{.region = region_, .offset = request.offset, .may_become_writable = true, .pieces = {}};
+    return Grant{.region = region_, .offset = request.offset, .may_become_writable = true};
   }
 
  private:

@@ -130,6 +130,11 @@ std::optional<MappedFilesystem::Grants::Access> MappedFilesystem::Grants::access
   return found == handles_.end() ? std::nullopt : std::optional(found->second.access);
 }
 
+void MappedFilesystem::Grants::will_show(NodeId node, const std::shared_ptr<Region>& region) {
+  const MutexLock lock(lock_);
+  shown_[node] = region;
+}
+
 std::shared_ptr<Region> MappedFilesystem::Grants::shown_by(NodeId node) const {
   const MutexLock lock(lock_);
   const auto found = shown_.find(node);
@@ -141,13 +146,18 @@ std::vector<RegionUse> MappedFilesystem::Grants::in_use() const {
   {
     const MutexLock lock(lock_);
     for (const auto& [handle, entry] : handles_) {
-      if (entry.counted && handle.value < kFirstLibraryId) {
+      if (entry.counted && !session::is_library_handle(handle)) {
         all.push_back({entry.region, {MapMoment::open, entry.opener, entry.node, 0, 0, entry.access.writable, 0}});
       }
     }
   }
   std::map<RegionId, RegionUse> uses;
   for (mapping::MmapGrants::Held& held : all) {
+    // The kernel says which thread opened. Of one that is gone only that is known.
+    const std::uint32_t opener = held.holding.moment == MapMoment::open ? held.holding.process : 0;
+    if (const std::uint32_t process = mapping::process_of(opener); process != 0) {
+      held.holding.process = process;
+    }
     RegionUse& use = uses[held.region->id()];
     use.region = std::move(held.region);
     use.holdings.push_back(held.holding);

@@ -52,7 +52,7 @@ void MappedFilesystem::mounted(Connection& connection) {
 void MappedFilesystem::unmounted() {
   grants_->mmaps().unmounted();
   for (const Grants::Open& open : grants_->all()) {
-    if (open.handle.value < kFirstLibraryId) {
+    if (!session::is_library_handle(open.handle)) {
       ReleaseRequest request;
       request.node = open.node;
       request.handle = open.handle;

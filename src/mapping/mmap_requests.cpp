@@ -204,12 +204,10 @@ bool MmapRequests::take(const LookupRequest& request, Reply<Entry>& reply) {
   }
   table_.named(file->handle, node, request.caller);
   if (!session::is_library_node(node)) {
-    GetattrRequest question;
-    static_cast<Request&>(question) = static_cast<const Request&>(request);
-    question.node = node;
-    filesystem_.getattr(question, session::answer_with_attributes_of(node, std::move(reply)));
+    grants_.paged().answer_lookup(request, node, reply);
     return true;
   }
+  grants_.will_show(node, file->region);
   Entry entry;
   entry.node = node;
   entry.attributes = library_file(node, file->region->size());
@@ -217,12 +215,16 @@ bool MmapRequests::take(const LookupRequest& request, Reply<Entry>& reply) {
   return true;
 }
 
+void MmapRequests::answer_attributes(NodeId node, Reply<AttributesReply>& reply) {
+  const auto region = grants_.shown_by(node);
+  reply.ok({library_file(node, region ? region->size() : 0)});
+}
+
 bool MmapRequests::take(const GetattrRequest& request, Reply<AttributesReply>& reply) {
   if (!session::is_library_node(request.node)) {
     return false;
   }
-  const auto region = grants_.shown_by(request.node);
-  reply.ok({library_file(request.node, region ? region->size() : 0)});
+  answer_attributes(request.node, reply);
   return true;
 }
 
@@ -236,8 +238,7 @@ bool MmapRequests::take(const SetattrRequest& request, Reply<AttributesReply>& r
     reply.error(EPERM);
     return true;
   }
-  const auto region = grants_.shown_by(request.node);
-  reply.ok({library_file(request.node, region ? region->size() : 0)});
+  answer_attributes(request.node, reply);
   return true;
 }
 
@@ -268,10 +269,6 @@ bool MmapRequests::take(const OpenRequest& request, Reply<Opened>& reply) {
                                       .may_store = writes,
                                       .asked_about = file->asked_about};
   auto opened = grants_.open_with(request.node, asked, file->region);
-  if (opened && !opened->backing && opened->direct_io) {  // it was said why, once
-    grants_.remove(file->handle);
-    opened = fail(ENODEV, "a region that this mount can't have mapped");
-  }
   if (!opened) {
     give_up();
     reply.error(opened.error().code);
@@ -286,7 +283,7 @@ bool MmapRequests::take(const OpenRequest& request, Reply<Opened>& reply) {
 }
 
 bool MmapRequests::take(const ReleaseRequest& request, Reply<Done>& reply) {
-  if (request.handle.value < kFirstLibraryId || !grants_.remove(request.handle)) {
+  if (!session::is_library_handle(request.handle) || !grants_.remove(request.handle)) {
     return false;
   }
   MmapGrants::Ended ended;

@@ -42,6 +42,8 @@ class MmapRequests final : public session::Interceptor {
   Result<protocol::map::MapExchange> answer(const IoctlRequest& request, const protocol::map::MapIn& in);
   /// The pieces that are granted, one at least. Errors: what MappedFilesystem promises about grants that can't be.
   [[nodiscard]] Result<std::vector<Piece>> pieces_of(const Grant& grant, std::uint64_t length) const;
+  /// How a file of the library's own looks.
+  void answer_attributes(NodeId node, Reply<AttributesReply>& reply);
   void tell(const MmapGrants::Ended& ended);
 
   MappedFilesystem& filesystem_;

@@ -323,12 +323,8 @@ void PagedRegion::Impl::on_idle(std::function<void()> callback) {
 
 Result<void> PagedRegion::Impl::bind(std::shared_ptr<mapping::OwnFiles> files, NodeId node) {
   const MutexLock lock(lock_);
-  if (revoked_) {
-    return fail(ESTALE, fmt::format("region {} has been revoked", options_.id.value));
-  }
-  if (files_ && (files_ != files || node_ != node)) {
-    return fail(EBUSY, fmt::format("region {} is node {}'s, and a paged region can't be two nodes'", options_.id.value,
-                                   node_.value));
+  if (auto good = fits(*files, node); !good) {
+    return good;
   }
   if (!files_) {
     const mapping::OwnFiles::Use connection(*files);
@@ -354,11 +350,19 @@ std::optional<NodeId> PagedRegion::Impl::node_in(const mapping::OwnFiles& files)
 
 Result<void> PagedRegion::Impl::can_be_shown_in(const mapping::OwnFiles& files) const {
   const MutexLock lock(lock_);
+  return fits(files, std::nullopt);
+}
+
+Result<void> PagedRegion::Impl::fits(const mapping::OwnFiles& files, std::optional<NodeId> node) const {
   if (revoked_) {
     return fail(ESTALE, fmt::format("region {} has been revoked", options_.id.value));
   }
   if (files_ && files_.get() != &files) {
     return fail(EBUSY, fmt::format("region {} is a file of another mount", options_.id.value));
+  }
+  if (files_ && node && node_ != *node) {
+    return fail(EBUSY, fmt::format("region {} is node {}'s, and a paged region can't be two nodes'", options_.id.value,
+                                   node_.value));
   }
   return {};
 }

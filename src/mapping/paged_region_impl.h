@@ -101,6 +101,9 @@ class PagedRegion::Impl : public std::enable_shared_from_this<PagedRegion::Impl>
   Result<bool> through_node(const Need& need, const OnFile& on_file) DMMAP_EXCLUDES(lock_);
   [[nodiscard]] bool has_node() const DMMAP_EXCLUDES(lock_);
 
+  /// Whether the region can be `node`, or if that's nothing any node, in the mount of `files`. Errors: ESTALE, EBUSY.
+  [[nodiscard]] Result<void> fits(const mapping::OwnFiles& files, std::optional<NodeId> node) const
+      DMMAP_REQUIRES(lock_);
   Result<void> check(std::uint64_t offset, std::uint64_t length) const;
   /// Has `action` done, by another thread, while the kernel holds the node's lock: no write(2) is under way then.
   Result<void> with_node_locked(int fd, const std::function<Result<void>()>& action) DMMAP_EXCLUDES(lock_);

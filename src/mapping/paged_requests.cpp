@@ -102,11 +102,15 @@ bool PagedRequests::take(const LookupRequest& request, Reply<Entry>& reply) {
   if (!node) {
     return false;
   }
+  answer_lookup(request, *node, reply);
+  return true;
+}
+
+void PagedRequests::answer_lookup(const LookupRequest& request, NodeId node, Reply<Entry>& reply) {
   GetattrRequest question;
   static_cast<Request&>(question) = static_cast<const Request&>(request);
-  question.node = *node;
-  ask_attributes(question, session::answer_with_attributes_of(*node, std::move(reply)));
-  return true;
+  question.node = node;
+  ask_attributes(question, session::answer_with_attributes_of(node, std::move(reply)));
 }
 
 void PagedRequests::ask_attributes(const GetattrRequest& question, Reply<AttributesReply> reply) {

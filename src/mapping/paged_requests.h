@@ -43,6 +43,8 @@ class PagedRequests final : public session::Interceptor {
   [[nodiscard]] std::optional<NodeId> node_of(PagedRegion::Impl& region) const { return region.node_in(*files_); }
   /// Errors: ESTALE, EBUSY, as opened().
   [[nodiscard]] Result<void> can_show(PagedRegion::Impl& region) const { return region.can_be_shown_in(*files_); }
+  /// Answers a LOOKUP that found `node`, with its attributes.
+  void answer_lookup(const LookupRequest& request, NodeId node, Reply<Entry>& reply) DMMAP_EXCLUDES(lock_);
   [[nodiscard]] bool shows(NodeId node) const DMMAP_EXCLUDES(lock_) { return of(node) != nullptr; }
 
   using session::Interceptor::take;

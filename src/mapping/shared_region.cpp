@@ -138,13 +138,17 @@ std::uint64_t SharedRegion::Impl::resident_bytes() {
 
 Result<void> SharedRegion::Impl::check_not_revoked() {
   const MutexLock lock(grant_lock_);
+  return not_revoked();
+}
+
+Result<void> SharedRegion::Impl::not_revoked() const {
   return revoked_memfd_ ? fail(ESTALE, fmt::format("region {} has been revoked", options_.id.value)) : Result<void>();
 }
 
 Result<void> SharedRegion::Impl::begin_open(const std::function<Result<void>(int memfd)>& use) {
   const MutexLock lock(grant_lock_);
-  if (revoked_memfd_) {
-    return fail(ESTALE, fmt::format("region {} has been revoked", options_.id.value));
+  if (auto good = not_revoked(); !good) {
+    return good;
   }
   if (auto used = use(server_memfd_.get()); !used) {
     return used;

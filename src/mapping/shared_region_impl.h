@@ -44,6 +44,7 @@ class SharedRegion::Impl : public std::enable_shared_from_this<SharedRegion::Imp
   void end_open() DMMAP_EXCLUDES(grant_lock_);
 
  private:
+  [[nodiscard]] Result<void> not_revoked() const DMMAP_REQUIRES(grant_lock_);
   void look_again() DMMAP_EXCLUDES(grant_lock_);
 
   const SharedRegionOptions options_;

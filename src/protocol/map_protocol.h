@@ -7,11 +7,15 @@
 #include <linux/ioctl.h>
 
 #include <cstdint>
+#include <string_view>
 
 namespace dmmap::protocol::map {
 
-/// The second column of /proc/mounts is "fuse.dmmap" or "fuse.dmmap.ANYTHING" for mounts that may be asked.
-inline constexpr char kMountType[] = "fuse.dmmap";
+/// Whether a mount of this type (/proc/self/mountinfo) may be asked: "fuse.dmmap" or "fuse.dmmap.ANYTHING".
+[[nodiscard]] constexpr bool is_mount_type(std::string_view type) {
+  constexpr std::string_view kOurs = "fuse.dmmap";
+  return type == kOurs || (type.starts_with(kOurs) && type[kOurs.size()] == '.');
+}
 /// A granted file is opened by this name in the root of the mount, followed by 32 lower-case hexadecimal digits of the
 /// token, "-" and the file's number.
 inline constexpr char kGrantPrefix[] = ".dmmap-map-";

@@ -49,6 +49,11 @@ inline constexpr bool kIntercepted =
     std::is_same_v<R, FallocateRequest> || std::is_same_v<R, LseekRequest> || std::is_same_v<R, IoctlRequest> ||
     std::is_same_v<R, GetxattrRequest>;
 
+/// Open files of the library's own.
+[[nodiscard]] constexpr bool is_library_handle(HandleId handle) {
+  return handle.value >= kFirstLibraryId;
+}
+
 /// Has the answer to a question for the attributes of `node` answer a LOOKUP of it.
 [[nodiscard]] Reply<AttributesReply> answer_with_attributes_of(NodeId node, Reply<Entry> lookup);
 

@@ -45,9 +45,7 @@ class Mounted {
 class RegionStream final : public Stream {
  public:
   explicit RegionStream(std::shared_ptr<Region> region) : region_(std::move(region)) {}
-  Result<Grant> map(const MapRequest& request) override {
-    return Grant{.region = region_, .offset = request.offset, .pieces = {}};
-  }
+  Result<Grant> map(const MapRequest& request) override { return Grant{.region = region_, .offset = request.offset}; }
 
  private:
   std::shared_ptr<Region> region_;

@@ -6,23 +6,12 @@
 
 namespace dmmap::sound {
 
-namespace {
-
-Grant of(std::shared_ptr<Region> region, const MapRequest& request) {
-  Grant grant;
-  grant.region = std::move(region);
-  grant.offset = request.offset;
-  return grant;
-}
-
-}  // namespace
-
 Result<Grant> StreamRings::grant(const MapRequest& request) {
   if (!any()) {
     return fail(ENODEV, "this mount has no rings to map");
   }
   if (request.moment == MapMoment::open) {
-    return of(options_.first, request);
+    return Grant{.region = options_.first, .offset = request.offset};
   }
   if (request.offset + request.length.value_or(0) > options_.first->size()) {
     return fail(EINVAL, "a ring isn't as long as that");
@@ -33,7 +22,7 @@ Result<Grant> StreamRings::grant(const MapRequest& request) {
     return fail(ENXIO, plays ? "the file isn't open for playing" : "the file doesn't record");
   }
   if (plays || !options_.play) {
-    return of(options_.first, request);
+    return Grant{.region = options_.first, .offset = request.offset};
   }
   const MutexLock lock(lock_);
   if (!second_) {
@@ -43,7 +32,7 @@ Result<Grant> StreamRings::grant(const MapRequest& request) {
     }
     second_ = std::move(*made);
   }
-  return of(second_, request);
+  return Grant{.region = second_, .offset = request.offset};
 }
 
 std::shared_ptr<Region> StreamRings::second() const {

@@ -52,6 +52,11 @@ void names(const std::string& mount) {
   CHECK(try_open(name_of(mount, granted, 1), O_RDONLY) == -ENOENT);
   CHECK(try_open(mount + "/" + map_::kGrantPrefix, O_RDONLY) == -ENOENT);
   CHECK(try_open(name + "0", O_RDONLY) == -ENOENT);
+  // The kernel may ask how it looks between finding it and opening it.
+  const int found = try_open(name, O_PATH);
+  ::usleep(20000);
+  struct stat status {};
+  CHECK(::fstat(found, &status) == 0 && status.st_size == 1 << 20);
   // More than was granted, which spends the name.
   CHECK(try_open(name, O_RDWR) == -EACCES);
   CHECK(try_open(name, O_RDONLY) == -ENOENT);

@@ -13,6 +13,20 @@ namespace client {
 
 namespace {
 
+// A child waits at it until the parent opens it.
+class Gate {
+ public:
+  Gate() { CHECK(::pipe(ends_.data()) == 0); }
+  void wait() {
+    char byte = 0;
+    CHECK(::read(ends_[0], &byte, 1) == 1);
+  }
+  void open() { CHECK(::write(ends_[1], "g", 1) == 1); }
+
+ private:
+  std::array<int, 2> ends_{};
+};
+
 // The mark is made through another open file, since this one is closed.
 void after_close(const std::string& mount) {
   const int fd = open_device(mount, "duplex");
@@ -40,20 +54,18 @@ void by_parts(const std::string& mount) {
 void inherited(const std::string& mount) {
   const int fd = open_device(mount, "duplex");
   char* const mapped = map(fd, kPage);
-  std::array<int, 2> go{};
-  CHECK(::pipe(go.data()) == 0);
+  Gate gate;
   const pid_t child = ::fork();
   CHECK(child >= 0);
   if (child == 0) {
-    char byte = 0;
-    CHECK(::read(go[0], &byte, 1) == 1);
+    gate.wait();
     mapped[60] = 4;
     mark(fd, "child ends");
     std::_Exit(0);
   }
   unmap(mapped, kPage);
   mark(fd, "parent has unmapped");
-  CHECK(::write(go[1], "g", 1) == 1);
+  gate.open();
   CHECK(status_of(child) == 0);
 }
 
@@ -63,13 +75,11 @@ void not_inherited(const std::string& mount) {
   char* const mapped = map(fd, kPage);
   CHECK(mapped[0] == 'a' && !can_touch(mapped));
   CHECK(::madvise(mapped, kPage, MADV_DOFORK) == -1 && errno == EINVAL);
-  std::array<int, 2> go{};
-  CHECK(::pipe(go.data()) == 0);
+  Gate gate;
   const pid_t child = ::fork();
   CHECK(child >= 0);
   if (child == 0) {
-    char byte = 0;
-    CHECK(::read(go[0], &byte, 1) == 1);
+    gate.wait();
     // It may map for itself, where its parent has something.
     char* const own = map_at(mapped, fd, kPage, kReadWrite, MAP_SHARED | MAP_FIXED_NOREPLACE);
     CHECK(own[0] == 'a');
@@ -79,7 +89,7 @@ void not_inherited(const std::string& mount) {
   unmap(mapped, kPage);
   ::usleep(100000);  // so that the end comes first if it comes at all
   mark(fd, "child lives");
-  CHECK(::write(go[1], "g", 1) == 1);
+  gate.open();
   CHECK(status_of(child) == 0);
 }
 
