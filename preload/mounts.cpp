@@ -163,7 +163,7 @@ bool find_root(dev_t device, Path& root) {
     const Quiet quiet(roots.lock);
     for (const Root& each : roots.known) {
       if (each.device == device) {
-        std::strcpy(root.data(), each.path.data());
+        std::memcpy(root.data(), each.path.data(), std::strlen(each.path.data()) + 1);
         return true;
       }
     }
