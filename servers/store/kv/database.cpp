@@ -1,0 +1,190 @@
+#include "servers/store/kv/database.h"
+
+#include <fmt/format.h>
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/options.h>
+#include <rocksdb/table.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <system_error>
+#include <vector>
+
+namespace dmmap::store {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr unsigned kFormat = 1;
+constexpr const char* kFormatFile = "format";
+constexpr const char* kDatabaseFolder = "rocksdb";
+
+rocksdb::DBOptions database_options(const DatabaseOptions& options) {
+  rocksdb::DBOptions database;
+  database.create_if_missing = options.create;
+  database.create_missing_column_families = options.create;
+  database.paranoid_checks = true;
+  database.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;  // a power cut may tear the log's end
+  database.db_write_buffer_size = options.cache_bytes;
+  database.max_total_wal_size = 4 * options.cache_bytes;
+  database.max_open_files = 512;
+  database.bytes_per_sync = 1U << 20U;
+  database.keep_log_file_num = 2;
+  database.max_log_file_size = 1U << 20U;
+  return database;
+}
+
+rocksdb::ColumnFamilyOptions table_options(Table table, const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::ColumnFamilyOptions family;
+  family.write_buffer_size = 16U << 20U;
+  family.compression = rocksdb::kNoCompression;
+  rocksdb::BlockBasedTableOptions blocks;
+  blocks.block_cache = cache;
+  blocks.cache_index_and_filter_blocks = true;  // so that the cache bounds all that is kept of files
+  family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(blocks));
+  if (table == Table::pages) {
+    // Pages are written once, not again at each compaction; what is freed is collected by file.
+    family.enable_blob_files = true;
+    family.min_blob_size = 512;
+    family.enable_blob_garbage_collection = true;
+  }
+  return family;
+}
+
+Result<unsigned> format_of(const fs::path& file) {
+  std::ifstream in(file);
+  unsigned version = 0;
+  if (!(in >> version)) {
+    return fail(EIO, fmt::format("{} doesn't say the store's format: it's damaged, or no store's", file.string()));
+  }
+  if (version > kFormat) {
+    return fail(ENOTSUP, fmt::format("{} is of format {}, and this dmmap knows formats up to {}: use a newer one",
+                                     file.parent_path().string(), version, kFormat));
+  }
+  return version;
+}
+
+// Last, when all else is there, and whole or not at all.
+Result<void> write_format(const fs::path& file) {
+  const fs::path fresh = file.string() + ".new";
+  {
+    std::ofstream out(fresh);
+    out << kFormat << "\n";
+    if (!out.flush()) {
+      return fail(EIO, fmt::format("{} can't be written", fresh.string()));
+    }
+  }
+  std::error_code code;
+  fs::rename(fresh, file, code);
+  return code ? fail_errno(code.value(), fmt::format("making {}", file.string())) : Result<void>();
+}
+
+// Whether there's a store; false where one is to be made. Errors: as Database::open.
+Result<bool> look_for_store(const fs::path& folder, const DatabaseOptions& options) {
+  std::error_code code;
+  if (fs::exists(folder / kFormatFile, code)) {
+    const auto version = format_of(folder / kFormatFile);
+    return version ? Result<bool>(true) : tl::unexpected(version.error());
+  }
+  if (!options.create || options.read_only) {
+    return fail(ENOENT, fmt::format("there's no store in {}", folder.string()));
+  }
+  // One whose making was cut short is made anew.
+  for (const auto& entry : fs::directory_iterator(folder, code)) {
+    const std::string name = entry.path().filename();
+    if (name != kDatabaseFolder && name != std::string(kFormatFile) + ".new") {
+      return fail(ENOTEMPTY, fmt::format("{} has other things in it, such as {}: name an empty folder, or one to make",
+                                         folder.string(), name));
+    }
+  }
+  fs::create_directories(folder, code);
+  if (!fs::is_directory(folder)) {
+    return fail_errno(code ? code.value() : ENOTDIR, fmt::format("making {}", folder.string()));
+  }
+  fs::permissions(folder, fs::perms::owner_all, code);  // the files of all who use the mount are in it
+  return false;
+}
+
+}  // namespace
+
+tl::unexpected<Error> fail_status(const rocksdb::Status& status, const std::string& what) {
+  int code = EIO;
+  if (status.IsNoSpace()) {
+    code = ENOSPC;
+  } else if (status.IsMemoryLimit()) {
+    code = ENOMEM;
+  }
+  return fail(code, fmt::format("{}: {}", what, status.ToString()));
+}
+
+Result<std::unique_ptr<Database>> Database::open(const std::string& folder, const DatabaseOptions& options) {
+  const auto found = look_for_store(folder, options);
+  if (!found) {
+    return tl::unexpected(found.error());
+  }
+  std::unique_ptr<Database> database(new Database());
+  DatabaseOptions chosen = options;
+  chosen.create = !*found;
+  if (auto opened = database->open_tables((fs::path(folder) / kDatabaseFolder).string(), chosen); !opened) {
+    return tl::unexpected(opened.error());
+  }
+  if (chosen.create) {
+    if (auto made = write_format(fs::path(folder) / kFormatFile); !made) {
+      return tl::unexpected(made.error());
+    }
+  }
+  return database;
+}
+
+Result<void> Database::open_tables(const std::string& folder, const DatabaseOptions& options) {
+  const auto cache = rocksdb::NewLRUCache(options.cache_bytes);
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (std::size_t each = 0; each < kTableNames.size(); ++each) {
+    families.emplace_back(std::string(kTableNames[each]), table_options(static_cast<Table>(each), cache));
+  }
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::DBOptions settings = database_options(options);
+  const rocksdb::Status status = options.read_only
+                                     ? rocksdb::DB::OpenForReadOnly(settings, folder, families, &handles, &db)
+                                     : rocksdb::DB::Open(settings, folder, families, &handles, &db);
+  if (!status.ok()) {
+    // RocksDB has no code for this (env/fs_posix.cc, LockFile).
+    const std::string text = status.ToString();
+    if (text.find("/LOCK: ") != std::string::npos || text.find("lock hold by current process") != std::string::npos) {
+      return fail(EBUSY, fmt::format("{} is in use by another process, or can't be locked: {}", folder, text));
+    }
+    return fail_status(status, fmt::format("opening {}", folder));
+  }
+  db_.reset(db);
+  std::copy(handles.begin(), handles.end(), tables_.begin());
+  return {};
+}
+
+Database::~Database() {
+  if (db_) {
+    for (rocksdb::ColumnFamilyHandle* const each : tables_) {
+      db_->DestroyColumnFamilyHandle(each);
+    }
+  }
+}
+
+Result<void> Database::sync() {
+  const rocksdb::Status status = db_->FlushWAL(true);
+  return status.ok() ? Result<void>() : fail_status(status, "syncing the store");
+}
+
+Result<void> Database::flush() {
+  const rocksdb::Status status =
+      db_->Flush(rocksdb::FlushOptions(), std::vector<rocksdb::ColumnFamilyHandle*>(tables_.begin(), tables_.end()));
+  return status.ok() ? Result<void>() : fail_status(status, "flushing the store");
+}
+
+}  // namespace dmmap::store

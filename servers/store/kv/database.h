@@ -1,0 +1,67 @@
+// Database: the folder that a store is kept in. It has a file `format`, which says its version, and a RocksDB database
+// with the tables of kv/table.h.
+//
+// Promises: what was committed and synced survives a kill of the process and a power cut; what was committed but not
+// synced survives a kill, and a power cut takes only the newest of it, in the order of commits (RocksDB's
+// write-ahead log). One process has it open at a time. Thread safety: every call, from any thread.
+#pragma once
+
+#include <dmmap/error.h>
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "servers/store/kv/table.h"
+
+namespace rocksdb {
+class ColumnFamilyHandle;
+class DB;
+class Slice;
+class Status;
+}  // namespace rocksdb
+
+namespace dmmap::store {
+
+struct DatabaseOptions {
+  bool create = false;                   ///< makes the store where the folder is missing or empty
+  bool read_only = false;                ///< as it is: nothing is changed, another may have it open
+  std::size_t cache_bytes = 64U << 20U;  ///< of what was read; RocksDB has about as much more for what is written
+};
+
+class Database {
+ public:
+  /// Errors: ENOENT when there's no store and none is to be made; ENOTEMPTY when the folder has other things in it;
+  /// EBUSY when another process has it; ENOTSUP for a newer format; EIO when it's damaged.
+  static Result<std::unique_ptr<Database>> open(const std::string& folder, const DatabaseOptions& options);
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+  ~Database();
+
+  /// What was committed is on the disk then. Errors: EIO, ENOSPC.
+  Result<void> sync();
+  /// What was committed is in the tables' own files, and no longer in the log alone. Errors: EIO, ENOSPC.
+  Result<void> flush();
+
+  // For View and Transaction.
+  [[nodiscard]] rocksdb::DB& db() const { return *db_; }
+  [[nodiscard]] rocksdb::ColumnFamilyHandle* table(Table table) const {
+    return tables_[static_cast<std::size_t>(table)];
+  }
+  [[nodiscard]] std::mutex& writing() { return writing_; }
+
+ private:
+  Database() = default;
+  Result<void> open_tables(const std::string& folder, const DatabaseOptions& options);
+
+  std::unique_ptr<rocksdb::DB> db_;
+  std::array<rocksdb::ColumnFamilyHandle*, kTableNames.size()> tables_{};
+  std::mutex writing_;  // one transaction at a time
+};
+
+/// RocksDB's status as an Error: `what` failed. REQUIRES: it isn't ok.
+[[nodiscard]] tl::unexpected<Error> fail_status(const rocksdb::Status& status, const std::string& what);
+
+}  // namespace dmmap::store

@@ -1,0 +1,56 @@
+// Reader: the tables as they are to one who reads: at one moment (View), or within a transaction (Transaction).
+#pragma once
+
+#include <dmmap/error.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "servers/store/kv/table.h"
+
+namespace rocksdb {
+class Iterator;
+}
+
+namespace dmmap::store {
+
+/// A place in a table, between whose entries it goes in the order of keys. Must not outlive its Reader. What a
+/// Transaction changes after the cursor was made, it may show or not.
+class Cursor {
+ public:
+  explicit Cursor(std::unique_ptr<rocksdb::Iterator> iterator);
+  Cursor(Cursor&&) noexcept;
+  Cursor& operator=(Cursor&&) noexcept;
+  Cursor(const Cursor&) = delete;
+  Cursor& operator=(const Cursor&) = delete;
+  ~Cursor();
+
+  void seek(std::string_view key);         ///< to the first entry at `key` or after
+  void seek_before(std::string_view key);  ///< to the last entry at `key` or before
+  void next();                             ///< REQUIRES: valid()
+  [[nodiscard]] bool valid() const;
+  [[nodiscard]] std::string_view key() const;    ///< until the cursor moves. REQUIRES: valid()
+  [[nodiscard]] std::string_view value() const;  ///< likewise
+  /// Why it isn't valid: nothing for the table's end. Errors: EIO for what is damaged.
+  [[nodiscard]] Result<void> status() const;
+
+ private:
+  std::unique_ptr<rocksdb::Iterator> iterator_;
+};
+
+/// Thread safety: one thread at a time.
+class Reader {
+ public:
+  Reader() = default;
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+  virtual ~Reader() = default;
+
+  /// The value, or nothing. Errors: EIO for what is damaged.
+  [[nodiscard]] virtual Result<std::optional<std::string>> get(Table table, std::string_view key) const = 0;
+  [[nodiscard]] virtual Cursor scan(Table table) const = 0;
+};
+
+}  // namespace dmmap::store

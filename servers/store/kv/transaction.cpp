@@ -1,0 +1,81 @@
+#include "servers/store/kv/transaction.h"
+
+#include <fmt/format.h>
+#include <rocksdb/comparator.h>
+#include <rocksdb/db.h>
+#include <rocksdb/utilities/write_batch_with_index.h>
+
+#include <cerrno>
+#include <string>
+
+#include "servers/store/kv/numbers.h"
+
+namespace dmmap::store {
+
+namespace {
+
+rocksdb::Slice slice(std::string_view bytes) {
+  return {bytes.data(), bytes.size()};
+}
+
+}  // namespace
+
+Transaction::Transaction(Database& database)
+    : database_(database),
+      lock_(database.writing()),
+      batch_(std::make_unique<rocksdb::WriteBatchWithIndex>(rocksdb::BytewiseComparator(), 0, /*overwrite_key=*/true)) {
+}
+
+Transaction::~Transaction() = default;
+
+Result<std::optional<std::string>> Transaction::get(Table table, std::string_view key) const {
+  std::string value;
+  const rocksdb::Status status =
+      batch_->GetFromBatchAndDB(&database_.db(), rocksdb::ReadOptions(), database_.table(table), slice(key), &value);
+  if (status.IsNotFound()) {
+    return std::nullopt;
+  }
+  if (!status.ok()) {
+    return fail_status(status, "reading the store");
+  }
+  return value;
+}
+
+Cursor Transaction::scan(Table table) const {
+  rocksdb::ColumnFamilyHandle* const family = database_.table(table);
+  return Cursor(std::unique_ptr<rocksdb::Iterator>(
+      batch_->NewIteratorWithBase(family, database_.db().NewIterator(rocksdb::ReadOptions(), family))));
+}
+
+void Transaction::put(Table table, std::string_view key, std::string_view value) {
+  batch_->Put(database_.table(table), slice(key), slice(value)).PermitUncheckedError();  // it grows a string
+}
+
+void Transaction::remove(Table table, std::string_view key) {
+  batch_->Delete(database_.table(table), slice(key)).PermitUncheckedError();
+}
+
+Result<std::uint64_t> Transaction::next_numbers(std::string_view kind, std::uint64_t count) {
+  const auto known = get(Table::numbers, kind);
+  if (!known) {
+    return tl::unexpected(known.error());
+  }
+  std::uint64_t first = 1;
+  if (*known) {
+    const auto number = decode<1>(**known);
+    if (!number) {
+      return fail(EIO, fmt::format("the store's next {} isn't a number", kind));
+    }
+    first = number->front();
+  }
+  put(Table::numbers, kind, encode({first + count}));
+  return first;
+}
+
+Result<void> Transaction::commit() {
+  const rocksdb::Status status = database_.db().Write(rocksdb::WriteOptions(), batch_->GetWriteBatch());
+  lock_.unlock();
+  return status.ok() ? Result<void>() : fail_status(status, "writing to the store");
+}
+
+}  // namespace dmmap::store

@@ -1,0 +1,274 @@
+#include "servers/store/pages/file_pages.h"
+
+#include <fmt/format.h>
+#include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "servers/store/kv/numbers.h"
+
+namespace dmmap::store {
+
+namespace {
+
+constexpr std::string_view kPageNumbers = "page";
+constexpr std::uint64_t kRemovedAtOnce = 64;      // pages, by the transaction that frees them
+constexpr std::uint64_t kReapedAtOnce = 1 << 16;  // pages
+
+/// Without the zeros at its end: a small file's page takes what its bytes take.
+std::string_view trimmed(std::span<const std::byte> page) {
+  std::size_t size = page.size();
+  while (size > 0 && page[size - 1] == std::byte{0}) {
+    --size;
+  }
+  return {reinterpret_cast<const char*>(page.data()), size};
+}
+
+// Takes the bytes of pages that nobody shows away, now or later.
+void free_pages(Transaction& transaction, const std::vector<PageRun>& unused) {
+  for (const PageRun& run : unused) {
+    if (run.count > kRemovedAtOnce) {
+      transaction.put(Table::freed, encode({run.first}), encode({run.count}));
+      continue;
+    }
+    for (std::uint64_t page = run.first; page < run.first + run.count; ++page) {
+      transaction.remove(Table::pages, encode({page}));
+    }
+  }
+}
+
+Result<void> drop_all(Transaction& transaction, const std::vector<PageRun>& pages) {
+  for (const PageRun& run : pages) {
+    const auto unused = PageReferences::drop(transaction, run);
+    if (!unused) {
+      return tl::unexpected(unused.error());
+    }
+    free_pages(transaction, *unused);
+  }
+  return {};
+}
+
+std::int64_t count_of(const std::vector<Run>& runs) {
+  std::uint64_t all = 0;
+  for (const Run& run : runs) {
+    all += run.count;
+  }
+  return static_cast<std::int64_t>(all);
+}
+
+std::vector<PageRun> shown(const std::vector<Run>& runs) {
+  std::vector<PageRun> pages;
+  for (const Run& run : runs) {
+    pages.push_back({run.value, run.count});
+  }
+  return pages;
+}
+
+}  // namespace
+
+FilePages::FilePages(FileId file) : list_(Table::lists, encode({file.value}), RunTable::Values::counting) {}
+
+Result<void> FilePages::read(const Reader& reader, std::uint64_t first, std::span<std::byte> to) const {
+  const auto runs = list_.between(reader, first, first + to.size() / kStorePage);
+  if (!runs) {
+    return tl::unexpected(runs.error());
+  }
+  std::fill(to.begin(), to.end(), std::byte{0});
+  for (const Run& run : *runs) {
+    for (std::uint64_t each = 0; each < run.count; ++each) {
+      const std::uint64_t number = run.value + each;
+      const auto bytes = reader.get(Table::pages, encode({number}));
+      if (!bytes) {
+        return fail(bytes.error().code, fmt::format("page {} of the store: {}", number, bytes.error().message));
+      }
+      if (!*bytes || (*bytes)->size() > kStorePage) {
+        return fail(EIO, fmt::format("page {} of the store is {}", number, *bytes ? "too long" : "missing"));
+      }
+      std::memcpy(to.subspan((run.first + each - first) * kStorePage).data(), (*bytes)->data(), (*bytes)->size());
+    }
+  }
+  return {};
+}
+
+// What the list is to say of `run`, which is there, so that it may be written: new numbers in place of those that
+// others show too.
+Result<std::vector<Run>> FilePages::written(Transaction& transaction, const Run& run,
+                                            std::vector<PageRun>& given_up) const {
+  const auto references = PageReferences::of(transaction, {run.value, run.count});
+  if (!references) {
+    return tl::unexpected(references.error());
+  }
+  std::vector<Run> all;
+  for (const Run& part : *references) {
+    const std::uint64_t at = run.first + (part.first - run.value);
+    if (part.value == 1) {
+      all.push_back({at, part.count, part.first});
+      continue;
+    }
+    const auto fresh = transaction.next_numbers(kPageNumbers, part.count);
+    if (!fresh) {
+      return tl::unexpected(fresh.error());
+    }
+    given_up.push_back({part.first, part.count});
+    all.push_back({at, part.count, *fresh});
+  }
+  return all;
+}
+
+Result<std::int64_t> FilePages::write(Transaction& transaction, std::uint64_t first,
+                                      std::span<const std::byte> from) const {
+  const std::uint64_t end = first + from.size() / kStorePage;
+  const auto old = list_.between(transaction, first, end);
+  if (!old) {
+    return tl::unexpected(old.error());
+  }
+  std::vector<Run> fresh;
+  std::vector<PageRun> given_up;
+  std::uint64_t at = first;
+  const auto fill_hole = [&](std::uint64_t until) -> Result<void> {
+    if (at < until) {
+      const auto number = transaction.next_numbers(kPageNumbers, until - at);
+      if (!number) {
+        return tl::unexpected(number.error());
+      }
+      fresh.push_back({at, until - at, *number});
+    }
+    return {};
+  };
+  for (const Run& run : *old) {
+    if (auto filled = fill_hole(run.first); !filled) {
+      return tl::unexpected(filled.error());
+    }
+    const auto parts = written(transaction, run, given_up);
+    if (!parts) {
+      return tl::unexpected(parts.error());
+    }
+    fresh.insert(fresh.end(), parts->begin(), parts->end());
+    at = run.end();
+  }
+  if (auto filled = fill_hole(end); !filled) {
+    return tl::unexpected(filled.error());
+  }
+  for (const Run& run : fresh) {
+    for (std::uint64_t each = 0; each < run.count; ++each) {
+      const auto page = from.subspan((run.first + each - first) * kStorePage, kStorePage);
+      transaction.put(Table::pages, encode({run.value + each}), trimmed(page));
+    }
+  }
+  if (auto dropped = drop_all(transaction, given_up); !dropped) {
+    return tl::unexpected(dropped.error());
+  }
+  return replace(transaction, {first, end}, *old, fresh);
+}
+
+Result<std::int64_t> FilePages::replace(Transaction& transaction, PageSpan pages, const std::vector<Run>& old,
+                                        const std::vector<Run>& fresh) const {
+  if (fresh != old) {
+    if (auto replaced = list_.replace(transaction, pages.first, pages.end, fresh); !replaced) {
+      return tl::unexpected(replaced.error());
+    }
+  }
+  return count_of(fresh) - count_of(old);
+}
+
+Result<std::int64_t> FilePages::share(Transaction& transaction, const FilePages& source, PageSpan pages,
+                                      std::uint64_t to) const {
+  auto runs = source.list_.between(transaction, pages.first, pages.end);
+  if (!runs) {
+    return tl::unexpected(runs.error());
+  }
+  const std::uint64_t end = to + (pages.end - pages.first);
+  const auto old = list_.between(transaction, to, end);
+  if (!old) {
+    return tl::unexpected(old.error());
+  }
+  // First what comes, then what goes: the same page may do both.
+  for (Run& run : *runs) {
+    if (auto added = PageReferences::add(transaction, {run.value, run.count}); !added) {
+      return tl::unexpected(added.error());
+    }
+    run.first = to + (run.first - pages.first);
+  }
+  if (auto dropped = drop_all(transaction, shown(*old)); !dropped) {
+    return tl::unexpected(dropped.error());
+  }
+  return replace(transaction, {to, end}, *old, *runs);
+}
+
+Result<std::int64_t> FilePages::punch(Transaction& transaction, PageSpan pages) const {
+  const auto old = list_.between(transaction, pages.first, pages.end);
+  if (!old) {
+    return tl::unexpected(old.error());
+  }
+  if (auto dropped = drop_all(transaction, shown(*old)); !dropped) {
+    return tl::unexpected(dropped.error());
+  }
+  return replace(transaction, pages, *old, {});
+}
+
+Result<std::optional<std::uint64_t>> FilePages::find(const Reader& reader, PageSpan pages, bool hole) const {
+  std::uint64_t at = pages.first;
+  while (at < pages.end) {
+    const auto runs = list_.between(reader, at, pages.end, 1);
+    if (!runs) {
+      return tl::unexpected(runs.error());
+    }
+    const bool there = !runs->empty() && runs->front().first == at;
+    if (there != hole) {
+      return at;
+    }
+    if (runs->empty()) {
+      return std::nullopt;
+    }
+    at = there ? runs->front().end() : runs->front().first;
+  }
+  return std::nullopt;
+}
+
+Result<PageSpan> FilePages::within(const Reader& reader, PageSpan pages, std::size_t most) const {
+  const auto runs = list_.between(reader, pages.first, pages.end, most + 1);
+  if (!runs) {
+    return tl::unexpected(runs.error());
+  }
+  return PageSpan{pages.first, runs->size() > most ? runs->back().first : pages.end};
+}
+
+Result<std::uint64_t> FilePages::count(const Reader& reader, PageSpan pages) const {
+  const auto runs = list_.between(reader, pages.first, pages.end);
+  if (!runs) {
+    return tl::unexpected(runs.error());
+  }
+  return static_cast<std::uint64_t>(count_of(*runs));
+}
+
+// Outside of transactions: nobody can come to need these pages again, and a range is one entry of the batch.
+Result<bool> reap_pages(Database& database) {
+  const std::unique_ptr<rocksdb::Iterator> freed(
+      database.db().NewIterator(rocksdb::ReadOptions(), database.table(Table::freed)));
+  freed->SeekToFirst();
+  if (!freed->Valid()) {
+    return freed->status().ok() ? Result<bool>(false) : fail_status(freed->status(), "looking for freed pages");
+  }
+  const auto first = decode<1>(freed->key().ToStringView());
+  const auto count = decode<1>(freed->value().ToStringView());
+  if (!first || !count) {
+    return fail(EIO, "the store is damaged: its table of freed pages has an entry that is none");
+  }
+  const std::uint64_t end = (*first)[0] + std::min((*count)[0], kReapedAtOnce);
+  rocksdb::WriteBatch batch;
+  batch.DeleteRange(database.table(Table::pages), encode({(*first)[0]}), encode({end})).PermitUncheckedError();
+  batch.Delete(database.table(Table::freed), freed->key()).PermitUncheckedError();
+  if (end < (*first)[0] + (*count)[0]) {
+    batch.Put(database.table(Table::freed), encode({end}), encode({(*first)[0] + (*count)[0] - end}))
+        .PermitUncheckedError();
+  }
+  const rocksdb::Status status = database.db().Write(rocksdb::WriteOptions(), &batch);
+  return status.ok() ? Result<bool>(true) : fail_status(status, "removing freed pages");
+}
+
+}  // namespace dmmap::store

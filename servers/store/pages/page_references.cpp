@@ -1,0 +1,73 @@
+#include "servers/store/pages/page_references.h"
+
+namespace dmmap::store {
+
+namespace {
+
+const RunTable& table() {
+  static const RunTable shares(Table::shares, "", RunTable::Values::same);
+  return shares;
+}
+
+}  // namespace
+
+Result<std::vector<Run>> PageReferences::of(const Reader& reader, PageRun pages) {
+  const std::uint64_t end = pages.first + pages.count;
+  const auto shared = table().between(reader, pages.first, end);
+  if (!shared) {
+    return tl::unexpected(shared.error());
+  }
+  std::vector<Run> all;
+  std::uint64_t at = pages.first;
+  for (const Run& run : *shared) {
+    if (run.first > at) {
+      all.push_back({at, run.first - at, 1});
+    }
+    all.push_back(run);
+    at = run.end();
+  }
+  if (at < end) {
+    all.push_back({at, end - at, 1});
+  }
+  return all;
+}
+
+Result<void> PageReferences::set(Transaction& transaction, PageRun pages, const std::vector<Run>& references) {
+  std::vector<Run> shared;
+  for (const Run& run : references) {
+    if (run.value > 1) {
+      shared.push_back(run);
+    }
+  }
+  return table().replace(transaction, pages.first, pages.first + pages.count, shared);
+}
+
+Result<void> PageReferences::add(Transaction& transaction, PageRun pages) {
+  auto references = of(transaction, pages);
+  if (!references) {
+    return tl::unexpected(references.error());
+  }
+  for (Run& run : *references) {
+    ++run.value;
+  }
+  return set(transaction, pages, *references);
+}
+
+Result<std::vector<PageRun>> PageReferences::drop(Transaction& transaction, PageRun pages) {
+  auto references = of(transaction, pages);
+  if (!references) {
+    return tl::unexpected(references.error());
+  }
+  std::vector<PageRun> unused;
+  for (Run& run : *references) {
+    if (--run.value == 0) {
+      unused.push_back({run.first, run.count});
+    }
+  }
+  if (auto done = set(transaction, pages, *references); !done) {
+    return tl::unexpected(done.error());
+  }
+  return unused;
+}
+
+}  // namespace dmmap::store
