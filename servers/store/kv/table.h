@@ -14,9 +14,15 @@ enum class Table : std::size_t {
   shares,   ///< page number -> count, references: pages that have more than one; none overlap
   pages,    ///< page number -> the page's bytes, without the zeros at its end
   freed,    ///< page number -> count: pages that nobody refers to, whose bytes are still to be removed
+  inodes,   ///< file -> its attributes
+  names,    ///< directory, name -> file, type, position: the directory's entries
+  places,   ///< directory, position -> name: the same, in the order that they're listed in
+  xattrs,   ///< file, name -> the attribute's value
+  orphans,  ///< file -> nothing: files without a name, which go when nobody uses them
 };
 
 /// What RocksDB calls them, in the order of Table.
-inline constexpr std::array<std::string_view, 5> kTableNames{"default", "lists", "shares", "pages", "freed"};
+inline constexpr std::array<std::string_view, 10> kTableNames{"default", "lists", "shares", "pages",  "freed",
+                                                              "inodes",  "names", "places", "xattrs", "orphans"};
 
 }  // namespace dmmap::store

@@ -1,0 +1,94 @@
+// What becomes of files without a name.
+#include <dmmap/error.h>
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "servers/store/kv/numbers.h"
+#include "servers/store/tree/tree.h"
+
+namespace dmmap::store {
+
+namespace {
+
+constexpr std::size_t kAtOnce = 1000;  // runs of pages, or extended attributes
+
+// Takes at most kAtOnce attributes away. Returns whether there may be more.
+Result<bool> remove_xattrs(Transaction& transaction, FileId file) {
+  const std::string prefix = encode({file.value});
+  std::vector<std::string> keys;
+  {
+    Cursor cursor = transaction.scan(Table::xattrs);
+    for (cursor.seek(prefix); keys.size() < kAtOnce && cursor.valid() && cursor.key().starts_with(prefix);
+         cursor.next()) {
+      keys.emplace_back(cursor.key());
+    }
+    if (auto good = cursor.status(); !good) {
+      return tl::unexpected(good.error());
+    }
+  }
+  for (const std::string& key : keys) {
+    transaction.remove(Table::xattrs, key);
+  }
+  return keys.size() == kAtOnce;
+}
+
+}  // namespace
+
+Result<bool> remove_orphan(Database& database, FileId file) {
+  Transaction transaction(database);
+  auto inode = get_inode(transaction, file);
+  if (!inode) {
+    return tl::unexpected(inode.error());
+  }
+  if (inode->links != 0) {
+    return fail(EBUSY, fmt::format("file {} has a name", file.value));
+  }
+  const FilePages pages(file);
+  constexpr std::uint64_t kEnd = std::numeric_limits<std::uint64_t>::max();
+  const auto part = pages.within(transaction, {0, kEnd}, kAtOnce);
+  if (!part) {
+    return tl::unexpected(part.error());
+  }
+  const auto removed = pages.punch(transaction, *part);
+  if (!removed) {
+    return tl::unexpected(removed.error());
+  }
+  bool more = part->end != kEnd;
+  if (!more) {
+    const auto others = remove_xattrs(transaction, file);
+    if (!others) {
+      return tl::unexpected(others.error());
+    }
+    more = *others;
+  }
+  if (more) {
+    inode->pages -= static_cast<std::uint64_t>(-*removed);
+    put_inode(transaction, *inode);
+  } else {
+    remove_inode(transaction, file);
+    transaction.remove(Table::orphans, encode({file.value}));
+  }
+  const auto committed = transaction.commit();
+  return committed ? Result<bool>(more) : tl::unexpected(committed.error());
+}
+
+Result<std::optional<FileId>> next_orphan(const Reader& reader, FileId file) {
+  Cursor cursor = reader.scan(Table::orphans);
+  cursor.seek(encode({file.value + 1}));
+  if (!cursor.valid()) {
+    const auto good = cursor.status();
+    return good ? Result<std::optional<FileId>>(std::nullopt) : tl::unexpected(good.error());
+  }
+  const auto number = decode<1>(cursor.key());
+  if (!number) {
+    return fail(EIO, "the store is damaged: its table of orphans has an entry that is none");
+  }
+  return FileId{(*number)[0]};
+}
+
+}  // namespace dmmap::store
