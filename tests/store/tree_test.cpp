@@ -137,6 +137,7 @@ TEST(TreeTest, AnOrphanGoesPieceByPiece) {
       inode.pages += static_cast<std::uint64_t>(*more);
       transaction.put(Table::xattrs, encode({made->file.value}) + "user." + std::to_string(each), "value");
     }
+    inode.size = 3 * 2500 * kStorePage;
     put_inode(transaction, inode);
     transaction.put(Table::xattrs, encode({other->file.value}) + "user.a", "value");
     ASSERT_TRUE(transaction.commit());
@@ -179,6 +180,10 @@ TEST(TreeTest, TheCheckFindsWhatIsWrong) {
   const std::vector<Wrong> wrongs{
       {inode_with([](Inode& inode) { inode.links = 2; }), "file 3 has 1 links, and says that it has 2"},
       {inode_with([](Inode& inode) { inode.pages = 2; }), "file 3 has 0 pages, and says that it has 2"},
+      {[=](Transaction& transaction) {
+         transaction.put(Table::lists, encode({it, 0}), encode({1, 1}));
+       },
+       "file 3 has pages beyond its size"},
       {inode_with([](Inode& inode) { inode.mode = kFolder; }), "is of file 3, which is of another type"},
       {[=](Transaction& transaction) { remove_inode(transaction, {it}); }, "is of file 3, which is missing"},
       {[=](Transaction& transaction) { remove_inode(transaction, {in}); }, "is in 2, which is no directory"},

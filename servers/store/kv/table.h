@@ -19,10 +19,11 @@ enum class Table : std::size_t {
   places,   ///< directory, position -> name: the same, in the order that they're listed in
   xattrs,   ///< file, name -> the attribute's value
   orphans,  ///< file -> nothing: files without a name, which go when nobody uses them
+  excess,   ///< file -> nothing: files that have pages beyond their size, which are to go
 };
 
 /// What RocksDB calls them, in the order of Table.
-inline constexpr std::array<std::string_view, 10> kTableNames{"default", "lists", "shares", "pages",  "freed",
-                                                              "inodes",  "names", "places", "xattrs", "orphans"};
+inline constexpr std::array<std::string_view, 11> kTableNames{
+    "default", "lists", "shares", "pages", "freed", "inodes", "names", "places", "xattrs", "orphans", "excess"};
 
 }  // namespace dmmap::store

@@ -72,6 +72,7 @@ Result<bool> remove_orphan(Database& database, FileId file) {
   } else {
     remove_inode(transaction, file);
     transaction.remove(Table::orphans, encode({file.value}));
+    transaction.remove(Table::excess, encode({file.value}));
   }
   const auto committed = transaction.commit();
   return committed ? Result<bool>(more) : tl::unexpected(committed.error());

@@ -25,6 +25,7 @@ struct Seen {
   std::uint64_t folders = 0;  // of these, directories
   std::uint32_t type = 0;
   bool orphan = false;
+  bool excess = false;   // has pages beyond its size, and is known to
   bool reached = false;  // from the root
 };
 
@@ -34,8 +35,9 @@ class TreeCheck {
       : reader_(reader), complain_(complain) {}
 
   Result<TreeCounts> run() {
-    for (const auto pass : {&TreeCheck::read_inodes, &TreeCheck::read_orphans, &TreeCheck::read_names,
-                            &TreeCheck::read_places, &TreeCheck::read_pages, &TreeCheck::read_xattrs}) {
+    for (const auto pass :
+         {&TreeCheck::read_inodes, &TreeCheck::read_orphans, &TreeCheck::read_excess, &TreeCheck::read_names,
+          &TreeCheck::read_places, &TreeCheck::read_pages, &TreeCheck::read_xattrs}) {
       if (auto done = (this->*pass)(); !done) {
         return tl::unexpected(done.error());
       }
@@ -103,6 +105,18 @@ class TreeCheck {
     });
   }
 
+  Result<void> read_excess() {
+    return each(Table::excess, [&](std::string_view key, std::string_view /*value*/) {
+      const auto file = decode<1>(key);
+      Seen* const seen = file ? find((*file)[0]) : nullptr;
+      if (seen == nullptr) {
+        no_entry(Table::excess);
+        return;
+      }
+      seen->excess = true;
+    });
+  }
+
   Result<void> read_names() {
     return each(Table::names, [&](std::string_view key, std::string_view value) {
       const auto directory = decode<1>(key.substr(0, kNumberSize));
@@ -162,6 +176,7 @@ class TreeCheck {
 
   Result<void> read_pages() {
     std::vector<std::uint64_t> counted(all_.size());
+    std::vector<std::uint64_t> ends(all_.size());
     auto done = each(Table::lists, [&](std::string_view key, std::string_view value) {
       const auto list = decode<2>(key);
       const auto run = decode<2>(value);
@@ -170,12 +185,17 @@ class TreeCheck {
         no_entry(Table::lists);
         return;
       }
-      counted[static_cast<std::size_t>(seen - all_.data())] += (*run)[0];
+      const auto index = static_cast<std::size_t>(seen - all_.data());
+      counted[index] += (*run)[0];
+      ends[index] = (*list)[1] + (*run)[0];
     });
     for (std::size_t each = 0; each < all_.size(); ++each) {
       if (counted[each] != pages_[each]) {
         wrong(
             fmt::format("file {} has {} pages, and says that it has {}", all_[each].file, counted[each], pages_[each]));
+      }
+      if (ends[each] > (all_[each].size + kStorePage - 1) / kStorePage && !all_[each].excess) {
+        wrong(fmt::format("file {} has pages beyond its size", all_[each].file));
       }
     }
     return done;
