@@ -29,14 +29,17 @@ std::string example(const std::string& name) {
   return std::string(DMMAP_EXAMPLES) + "/" + name;
 }
 
-// The processes that have this name and live: one whose parent is slow to reap it doesn't count.
-std::set<pid_t> processes_called(const std::string& name) {
+// The watchers that live of servers of this directory, whose command line they have; others' tests have watchers too.
+// One whose parent is slow to reap it has no command line any more.
+std::set<pid_t> watchers_of(const std::string& directory) {
   std::set<pid_t> found;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    std::ifstream file(entry.path() / "stat");
+    std::ifstream name(entry.path() / "comm");
+    std::ifstream command(entry.path() / "cmdline");
     std::string line;
-    if (std::getline(file, line) && line.find("(" + name + ") ") != std::string::npos &&
-        line.find(") Z") == std::string::npos) {
+    std::string words;
+    if (std::getline(name, line) && line == "dmmap-watcher" && std::getline(command, words) &&
+        words.find(directory) != std::string::npos) {
       found.insert(static_cast<pid_t>(std::stol(entry.path().filename())));
     }
   }
@@ -136,8 +139,9 @@ TEST_F(ExamplesTest, SignalsEndThemCleanly) {
 
 TEST_F(ExamplesTest, AServerKilledLeavesNoMountAndNoWatcherAndMappingsLiveOn) {
   DMMAP_NEEDS(needs::passthrough());
-  const auto before = processes_called("dmmap-watcher");
   const auto server = start({"shared_buffer", directory_.path().string()});
+  const auto watchers = [&] { return watchers_of(directory_.path()).size(); };
+  ASSERT_TRUE(wait_until([&] { return watchers() == 1; }, kPatience));
   const UniqueFd fd(open_file(buffer(), O_RDWR));
   const ClientMap map(fd.get(), kSize, PROT_READ | PROT_WRITE, MAP_SHARED);
   ASSERT_TRUE(map.ok());
@@ -149,20 +153,16 @@ TEST_F(ExamplesTest, AServerKilledLeavesNoMountAndNoWatcherAndMappingsLiveOn) {
   char byte = 0;
   EXPECT_EQ(::pread(fd.get(), &byte, 1, 0), -1);
   EXPECT_TRUE(errno == ENOTCONN || errno == ECONNABORTED) << errno;
-  EXPECT_TRUE(wait_until([&] { return processes_called("dmmap-watcher") == before; }, kPatience));
+  EXPECT_TRUE(wait_until([&] { return watchers() == 0; }, kPatience));
 }
 
 TEST_F(ExamplesTest, TheWatcherHoldsNothingOfTheServers) {
-  const auto before = processes_called("dmmap-watcher");
   const auto server = start({"shared_buffer", directory_.path().string()});
   // It's there before the mount is, but has its name a moment later, and has only then closed what it inherited.
   std::vector<std::string> held;
   EXPECT_TRUE(wait_until(
       [&] {
-        auto watchers = processes_called("dmmap-watcher");
-        for (const pid_t old : before) {
-          watchers.erase(old);
-        }
+        const auto watchers = watchers_of(directory_.path());
         held = watchers.size() == 1 ? descriptors_of(*watchers.begin()) : std::vector<std::string>{};
         return std::count(held.begin(), held.end(), "/dev/null") == 3 &&
                std::count_if(held.begin(), held.end(), is_socket) == 1 && held.size() == 4;
