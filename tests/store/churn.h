@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <random>
 #include <string_view>
 
 #include "store/page_model.h"
@@ -12,18 +11,14 @@ namespace dmmap::store::testing {
 /// The numbers of what is done, as Transaction::next_numbers() counts them: from 1 on.
 inline constexpr std::string_view kDone = "done";
 
-[[nodiscard]] inline Operation operation_of(std::uint64_t seed, std::uint64_t number) {
-  std::seed_seq mixed{seed, number};
-  std::mt19937_64 random(mixed);
-  Operation operation;
-  operation.verb = static_cast<Verb>(random() % 3);
-  operation.file = random();
-  operation.page = random();
-  operation.count = random() % (random() % 4 == 0 ? PageModel::kPages : 16);
-  operation.source_file = random();
-  operation.source_page = random();
-  operation.fill = static_cast<std::uint8_t>(random());
-  return fitted(operation);
-}
+/// Operation `number` on files of pages.
+[[nodiscard]] Operation operation_of(std::uint64_t seed, std::uint64_t number);
+
+/// Operation `number` on names and what they're of: makes, writes, cuts, copies, links, renames, removes. The same
+/// number does the same to the same store.
+Result<void> churn_tree(Transaction& transaction, std::uint64_t seed, std::uint64_t number);
+
+/// Does all that is left to do for files without a name, pages beyond a size, and pages that were freed.
+Result<void> settle(Database& database);
 
 }  // namespace dmmap::store::testing
