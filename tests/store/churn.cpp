@@ -132,7 +132,7 @@ class TreeChurn {
       return {};
     }
     const std::uint64_t begin = random_() % 20 * kStorePage;
-    const auto done = none(
+    auto done = none(
         Content(*inode).share(transaction_, *source, begin, begin + random_() % 300'000, random_() % 20 * kStorePage));
     put_inode(transaction_, *inode);
     return done;
