@@ -122,7 +122,21 @@ Result<bool> Content::resize(Transaction& transaction, std::uint64_t size) {
 
 Result<bool> Content::trim(Transaction& transaction) {
   const PageSpan beyond{pages_for(inode_.size), kEndOfPages};
-  const auto part = pages_.within(transaction, beyond, kRunsAtOnce);
+  const auto done = punch_pages(transaction, beyond);
+  if (!done) {
+    return tl::unexpected(done.error());
+  }
+  const bool excess = *done != beyond.end;
+  if (excess) {
+    transaction.put(Table::excess, excess_key(inode_.file), "");
+  } else {
+    transaction.remove(Table::excess, excess_key(inode_.file));
+  }
+  return excess;
+}
+
+Result<std::uint64_t> Content::punch_pages(Transaction& transaction, PageSpan pages) {
+  const auto part = pages_.within(transaction, pages, kRunsAtOnce);
   if (!part) {
     return tl::unexpected(part.error());
   }
@@ -131,13 +145,7 @@ Result<bool> Content::trim(Transaction& transaction) {
     return tl::unexpected(more.error());
   }
   count(*more);
-  const bool excess = part->end != beyond.end;
-  if (excess) {
-    transaction.put(Table::excess, excess_key(inode_.file), "");
-  } else {
-    transaction.remove(Table::excess, excess_key(inode_.file));
-  }
-  return excess;
+  return part->end;
 }
 
 Result<std::uint64_t> Content::punch(Transaction& transaction, std::uint64_t begin, std::uint64_t end) {
@@ -159,17 +167,12 @@ Result<std::uint64_t> Content::punch(Transaction& transaction, std::uint64_t beg
   // What lies beyond the size in the last page is zeros too.
   const bool to_the_end = end == inode_.size;
   const std::uint64_t last = to_the_end ? pages_for(end) : page_of(end);
-  const auto part = pages_.within(transaction, {first, std::max(first, last)}, kRunsAtOnce);
-  if (!part) {
-    return tl::unexpected(part.error());
+  const auto done = punch_pages(transaction, {first, std::max(first, last)});
+  if (!done) {
+    return tl::unexpected(done.error());
   }
-  const auto more = pages_.punch(transaction, *part);
-  if (!more) {
-    return tl::unexpected(more.error());
-  }
-  count(*more);
-  if (part->end < last) {
-    return start_of(part->end);
+  if (*done < last) {
+    return start_of(*done);
   }
   if (!to_the_end && end % kStorePage != 0) {
     if (auto zeroed = zero(transaction, start_of(last), end); !zeroed) {

@@ -43,6 +43,8 @@ class Content {
 
  private:
   void count(std::int64_t more) { inode_.pages += static_cast<std::uint64_t>(more); }
+  /// A bounded part of `pages`. Returns where it ended.
+  Result<std::uint64_t> punch_pages(Transaction& transaction, PageSpan pages);
   Result<void> zero(Transaction& transaction, std::uint64_t begin, std::uint64_t end);
 
   Inode& inode_;

@@ -92,30 +92,20 @@ class TreeCheck {
     });
   }
 
-  Result<void> read_orphans() {
-    return each(Table::orphans, [&](std::string_view key, std::string_view /*value*/) {
+  // A table that has some of the files, and says no more of them.
+  Result<void> read_marks(Table table, bool Seen::*mark) {
+    return each(table, [&](std::string_view key, std::string_view /*value*/) {
       const auto file = decode<1>(key);
       Seen* const seen = file ? find((*file)[0]) : nullptr;
       if (seen == nullptr) {
-        no_entry(Table::orphans);
+        no_entry(table);
         return;
       }
-      seen->orphan = true;
-      ++counts_.orphans;
+      seen->*mark = true;
     });
   }
-
-  Result<void> read_excess() {
-    return each(Table::excess, [&](std::string_view key, std::string_view /*value*/) {
-      const auto file = decode<1>(key);
-      Seen* const seen = file ? find((*file)[0]) : nullptr;
-      if (seen == nullptr) {
-        no_entry(Table::excess);
-        return;
-      }
-      seen->excess = true;
-    });
-  }
+  Result<void> read_orphans() { return read_marks(Table::orphans, &Seen::orphan); }
+  Result<void> read_excess() { return read_marks(Table::excess, &Seen::excess); }
 
   Result<void> read_names() {
     return each(Table::names, [&](std::string_view key, std::string_view value) {
@@ -229,6 +219,7 @@ class TreeCheck {
 
   void compare(Seen& seen) {
     const bool directory = S_ISDIR(seen.type);
+    counts_.orphans += seen.orphan ? 1U : 0U;
     const bool root = seen.file == kRootFile.value;
     const std::uint64_t links = directory && (root || seen.names != 0) ? 2 + seen.folders : seen.names;
     if (seen.links != links) {
