@@ -130,9 +130,9 @@ std::optional<MappedFilesystem::Grants::Access> MappedFilesystem::Grants::access
   return found == handles_.end() ? std::nullopt : std::optional(found->second.access);
 }
 
-void MappedFilesystem::Grants::will_show(NodeId node, const std::shared_ptr<Region>& region) {
+bool MappedFilesystem::Grants::will_show(NodeId node, const std::shared_ptr<Region>& region) {
   const MutexLock lock(lock_);
-  shown_[node] = region;
+  return shown_.insert_or_assign(node, region).second;
 }
 
 std::shared_ptr<Region> MappedFilesystem::Grants::shown_by(NodeId node) const {
@@ -153,10 +153,10 @@ std::vector<RegionUse> MappedFilesystem::Grants::in_use() const {
   }
   std::map<RegionId, RegionUse> uses;
   for (mapping::MmapGrants::Held& held : all) {
-    // The kernel says which thread opened. Of one that is gone only that is known.
-    const std::uint32_t opener = held.holding.moment == MapMoment::open ? held.holding.process : 0;
-    if (const std::uint32_t process = mapping::process_of(opener); process != 0) {
-      held.holding.process = process;
+    if (held.holding.moment == MapMoment::open) {
+      // The kernel says which thread opened. Of one that is gone only that is known.
+      const std::uint32_t process = mapping::process_of(held.holding.process);
+      held.holding.process = process != 0 ? process : held.holding.process;
     }
     RegionUse& use = uses[held.region->id()];
     use.region = std::move(held.region);

@@ -94,7 +94,8 @@ class MappedFilesystem::Grants {
   /// How an open handle was opened; nothing for one that isn't.
   [[nodiscard]] std::optional<Access> access_of(HandleId handle) const DMMAP_EXCLUDES(lock_);
   /// The node was found, and files of it will show the region: what is asked about it before one is opened is known.
-  void will_show(NodeId node, const std::shared_ptr<Region>& region) DMMAP_EXCLUDES(lock_);
+  /// Returns whether nothing was known of the node.
+  bool will_show(NodeId node, const std::shared_ptr<Region>& region) DMMAP_EXCLUDES(lock_);
   /// What mappings of this node show: also when all its files are closed, as long as the kernel knows it.
   [[nodiscard]] std::shared_ptr<Region> shown_by(NodeId node) const DMMAP_EXCLUDES(lock_);
   [[nodiscard]] std::vector<RegionUse> in_use() const DMMAP_EXCLUDES(lock_);

@@ -207,11 +207,13 @@ bool MmapRequests::take(const LookupRequest& request, Reply<Entry>& reply) {
     grants_.paged().answer_lookup(request, node, reply);
     return true;
   }
-  grants_.will_show(node, file->region);
+  const bool fresh = grants_.will_show(node, file->region);
   Entry entry;
   entry.node = node;
   entry.attributes = library_file(node, file->region->size());
-  reply.ok(entry);
+  if (reply.ok(entry) == Delivery::gone && fresh) {
+    grants_.forgotten(node);  // the kernel won't say so of what it never knew
+  }
   return true;
 }
 
