@@ -9,6 +9,8 @@
 #include <optional>
 #include <vector>
 
+#include "support/generators.h"
+
 namespace dmmap::mapping {
 namespace {
 
@@ -26,11 +28,10 @@ std::ostream& operator<<(std::ostream& out, const Change& change) {
 }
 
 rc::Gen<Change> any_change() {
-  const auto number = [](std::size_t beyond) {
-    return rc::gen::resize(rc::kNominalSize, rc::gen::inRange<std::size_t>(0, beyond));
-  };
-  return rc::gen::build<Change>(rc::gen::set(&Change::put), rc::gen::set(&Change::begin, number(kMost)),
-                                rc::gen::set(&Change::size, number(20)), rc::gen::set(&Change::fill));
+  using dmmap::testing::in_range;
+  return rc::gen::build<Change>(rc::gen::set(&Change::put),
+                                rc::gen::set(&Change::begin, in_range<std::size_t>(0, kMost)),
+                                rc::gen::set(&Change::size, in_range<std::size_t>(0, 20)), rc::gen::set(&Change::fill));
 }
 
 TEST(ByteStoreTest, IsWhatAnArrayIs) {

@@ -11,18 +11,13 @@
 #include <vector>
 
 #include "model/file_under_test.h"
+#include "support/generators.h"
 #include "support/requirement.h"
 
 namespace dmmap::testing {
 namespace {
 
 constexpr int kShort = 300;  // cases
-
-// Of the whole range, however small the case: rapidcheck takes inRange's upper end by the case's size.
-template <class T>
-rc::Gen<T> in_range(T least, T beyond) {
-  return rc::gen::resize(rc::kNominalSize, rc::gen::inRange<T>(least, beyond));
-}
 
 // Near where pages meet as often as anywhere else.
 rc::Gen<std::uint64_t> any_offset() {
