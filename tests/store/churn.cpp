@@ -45,9 +45,9 @@ class TreeChurn {
     name_ = any_name();
     switch (random_() % 8) {
       case 0:
-        return none(tree_.make(in_, name_, {.mode = S_IFREG | 0644U, .target = {}}));
+        return none(tree_.make(in_, name_, {.mode = S_IFREG | 0644U}));
       case 1:
-        return none(tree_.make(in_, name_, {.mode = S_IFDIR | 0755U, .target = {}}));
+        return none(tree_.make(in_, name_, {.mode = S_IFDIR | 0755U}));
       case 2:
         return none(tree_.unlink(in_, name_));
       case 3:
@@ -58,7 +58,7 @@ class TreeChurn {
         return none(tree_.rename(in_, name_, to_, any_name(), flags));
       }
       case 5: {
-        const auto made = tree_.make_unnamed(in_, {.mode = S_IFREG | 0600U, .target = {}});
+        const auto made = tree_.make_unnamed(in_, {.mode = S_IFREG | 0600U});
         return !made || random_() % 2 == 0 ? none(made) : none(tree_.link(made->file, to_, name_));
       }
       case 6:
@@ -74,7 +74,7 @@ class TreeChurn {
       return made;
     }
     for (const char* const name : kFolders) {
-      if (auto made = tree_.make(kRootFile, name, {.mode = S_IFDIR | 0755U, .target = {}}); !made) {
+      if (auto made = tree_.make(kRootFile, name, {.mode = S_IFDIR | 0755U}); !made) {
         return tl::unexpected(made.error());
       }
     }
@@ -105,7 +105,7 @@ class TreeChurn {
   Result<void> change_content() {
     auto inode = file(in_, name_);
     if (!inode) {
-      return none(tree_.make(in_, name_, {.mode = S_IFREG | 0644U, .target = {}}));
+      return none(tree_.make(in_, name_, {.mode = S_IFREG | 0644U}));
     }
     Content content(*inode);
     const std::uint64_t offset = random_() % 300'000;

@@ -18,7 +18,7 @@ inline constexpr std::string_view kDone = "done";
 /// number does the same to the same store.
 Result<void> churn_tree(Transaction& transaction, std::uint64_t seed, std::uint64_t number);
 
-/// Does all that is left to do for files without a name, pages beyond a size, and pages that were freed.
+/// Removes all files without a name, and the bytes of all pages that were freed.
 Result<void> settle(Database& database);
 
 }  // namespace dmmap::store::testing

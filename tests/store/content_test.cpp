@@ -12,6 +12,7 @@
 
 #include "store/page_model.h"
 #include "store/tree_fixture.h"
+#include "support/generators.h"
 
 namespace dmmap::store::testing {
 namespace {
@@ -36,9 +37,7 @@ std::ostream& operator<<(std::ostream& out, const Step& step) {
 
 // Where pages meet, as often as anywhere else.
 rc::Gen<std::uint64_t> any_offset() {
-  const auto below = [](std::uint64_t beyond) {
-    return rc::gen::resize(rc::kNominalSize, rc::gen::inRange<std::uint64_t>(0, beyond));
-  };
+  const auto below = [](std::uint64_t beyond) { return dmmap::testing::in_range<std::uint64_t>(0, beyond); };
   return rc::gen::oneOf(below(kMost + 1), rc::gen::map(below(kMost / kStorePage + 1),
                                                        [](std::uint64_t page) { return page * kStorePage; }));
 }

@@ -6,7 +6,7 @@
 
 #include "servers/store/kv/view.h"
 #include "servers/store/pages/page_check.h"
-#include "store/page_model.h"
+#include "store/churn.h"
 #include "support/temporary_directory.h"
 
 namespace dmmap::store::testing {
@@ -52,7 +52,7 @@ TEST(FilePagesTest, AreWhatVectorsAre) {
     }
     RC_ASSERT(model.difference(View(*database)) == "");
     RC_ASSERT(damage(View(*database)) == "");
-    reap(*database);
+    RC_ASSERT(settle(*database).has_value());
     RC_ASSERT(model.difference(View(*database)) == "");
     RC_ASSERT(damage(View(*database)) == "");
   }));
@@ -130,7 +130,7 @@ TEST(FilePagesTest, AViewStaysAsItWas) {
   const View view(*database);
   change([&](Transaction& transaction) { return file.write(transaction, 3, after); });
   change([&](Transaction& transaction) { return file.punch(transaction, {4, 100}); });
-  reap(*database);
+  ASSERT_TRUE(settle(*database));
   std::vector<std::byte> seen(before.size());
   ASSERT_TRUE(file.read(view, 0, seen));
   EXPECT_EQ(seen, before);

@@ -1,7 +1,6 @@
 #include "store/page_model.h"
 
 #include <fmt/format.h>
-#include <gtest/gtest.h>
 
 #include <algorithm>
 #include <ostream>
@@ -128,15 +127,6 @@ std::string damage(const Reader& reader) {
   std::string all;
   const auto counts = check_pages(reader, [&](const std::string& text) { all += text + "\n"; });
   return counts ? all : all + counts.error().message;
-}
-
-void reap(Database& database) {
-  for (auto more = reap_pages(database); true; more = reap_pages(database)) {
-    if (!more || !*more) {
-      EXPECT_TRUE(more) << more.error().message;
-      return;
-    }
-  }
 }
 
 }  // namespace dmmap::store::testing

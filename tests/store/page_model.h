@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "servers/store/kv/database.h"
 #include "servers/store/kv/transaction.h"
 
 namespace dmmap::store::testing {
@@ -47,7 +46,5 @@ class PageModel {
 Result<std::int64_t> apply(Transaction& transaction, const Operation& operation);
 /// What check_pages() complains of.
 [[nodiscard]] std::string damage(const Reader& reader);
-/// Removes all freed pages.
-void reap(Database& database);
 
 }  // namespace dmmap::store::testing

@@ -49,7 +49,7 @@ class Store {
     return done;
   }
   Result<Inode> make(FileId directory, const std::string& name, std::uint32_t mode = kFile) {
-    return change([&](Tree& tree) { return tree.make(directory, name, {.mode = mode, .target = {}}); });
+    return change([&](Tree& tree) { return tree.make(directory, name, {.mode = mode}); });
   }
   auto rename(FileId directory, const std::string& name, FileId to, const std::string& new_name, unsigned flags = 0) {
     return change([&](Tree& tree) { return tree.rename(directory, name, to, new_name, flags); });

@@ -9,7 +9,9 @@
 #include <map>
 #include <ostream>
 
+#include "store/churn.h"
 #include "store/tree_fixture.h"
+#include "support/generators.h"
 
 namespace dmmap::store::testing {
 namespace {
@@ -168,7 +170,7 @@ int apply(Store& store, Model& model, const Step& step) {
       return code_of(renamed);
     }
     default: {
-      const auto made = store.change([&](Tree& tree) { return tree.make_unnamed(in, {.mode = kFile, .target = {}}); });
+      const auto made = store.change([&](Tree& tree) { return tree.make_unnamed(in, {.mode = kFile}); });
       RC_ASSERT(made.has_value());
       if (step.name % 2 == 0 && !model.find(to, new_name)) {
         RC_ASSERT(store.change([&](Tree& tree) { return tree.link(made->file, to, new_name); }).has_value());
@@ -179,27 +181,9 @@ int apply(Store& store, Model& model, const Step& step) {
   }
 }
 
-void remove_orphans(Store& store) {
-  FileId last{};
-  while (true) {
-    const auto next = next_orphan(View(store.database()), last);
-    ASSERT_TRUE(next) << next.error().message;
-    if (!*next) {
-      return;
-    }
-    last = **next;
-    for (auto more = remove_orphan(store.database(), last); true; more = remove_orphan(store.database(), last)) {
-      ASSERT_TRUE(more) << more.error().message;
-      if (!*more) {
-        break;
-      }
-    }
-  }
-}
-
 template <class T>
 rc::Gen<T> below(T beyond) {
-  return rc::gen::resize(rc::kNominalSize, rc::gen::inRange<T>(0, beyond));
+  return dmmap::testing::in_range<T>(0, beyond);
 }
 
 TEST(TreeTest, IsWhatMapsAre) {
@@ -217,7 +201,7 @@ TEST(TreeTest, IsWhatMapsAre) {
     }
     RC_ASSERT(model.difference(View(store.database())) == "");
     RC_ASSERT(tree_damage(View(store.database())) == "");
-    remove_orphans(store);
+    RC_ASSERT(settle(store.database()).has_value());
     const auto counts = check_tree(View(store.database()), [](const std::string& text) { RC_FAIL(text); });
     RC_ASSERT(counts.has_value());
     RC_ASSERT(counts->orphans == 0U);

@@ -75,16 +75,14 @@ TEST(TreeTest, TimesAreTheDirectorysToo) {
 TEST(TreeTest, GroupsAreHandedOn) {
   Store store;
   const auto make = [&](FileId in, const char* name, std::uint32_t mode) {
-    const auto made =
-        store.change([&](Tree& tree) { return tree.make(in, name, {.mode = mode, .uid = 7, .gid = 8, .target = {}}); });
+    const auto made = store.change([&](Tree& tree) { return tree.make(in, name, {.mode = mode, .uid = 7, .gid = 8}); });
     EXPECT_TRUE(made);
     return made.value_or(Inode{});
   };
   const Inode plain = make(kRootFile, "plain", kFolder | S_ISGID);
   EXPECT_EQ(plain.gid, 8U);
-  const auto set = store.change([&](Tree& tree) {
-    return tree.make(kRootFile, "set", {.mode = kFolder | S_ISGID, .uid = 7, .gid = 9, .target = {}});
-  });
+  const auto set = store.change(
+      [&](Tree& tree) { return tree.make(kRootFile, "set", {.mode = kFolder | S_ISGID, .uid = 7, .gid = 9}); });
   ASSERT_TRUE(set);
   const Inode folder = make(set->file, "folder", kFolder);
   EXPECT_EQ(folder.gid, 9U);

@@ -5,11 +5,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <string>
 #include <utility>
 #include <vector>
-
-#include "servers/store/kv/numbers.h"
 
 namespace dmmap::store {
 
@@ -33,10 +30,6 @@ Result<void> check_size(std::uint64_t offset, std::uint64_t length) {
     return fail(EFBIG, fmt::format("{} bytes at offset {}; files have at most {}", length, offset, kLargestFile));
   }
   return {};
-}
-
-std::string excess_key(FileId file) {
-  return encode({file.value});
 }
 
 }  // namespace
@@ -69,9 +62,14 @@ Result<void> Content::write(Transaction& transaction, std::uint64_t offset, std:
     // With what the first and the last page have besides.
     whole.resize((pages_for(end) - page_of(offset)) * kStorePage);
     const std::span<std::byte> all(whole);
-    for (const std::uint64_t page : {page_of(offset), page_of(end - 1)}) {
-      const std::size_t at = (page - page_of(offset)) * kStorePage;
-      if (auto read = pages_.read(transaction, page, all.subspan(at, kStorePage)); !read) {
+    const bool one = whole.size() == kStorePage;
+    if (offset % kStorePage != 0 || one) {
+      if (auto read = pages_.read(transaction, page_of(offset), all.first(kStorePage)); !read) {
+        return read;
+      }
+    }
+    if (end % kStorePage != 0 && !one) {
+      if (auto read = pages_.read(transaction, page_of(end), all.last(kStorePage)); !read) {
         return read;
       }
     }
@@ -128,24 +126,20 @@ Result<bool> Content::trim(Transaction& transaction) {
   }
   const bool excess = *done != beyond.end;
   if (excess) {
-    transaction.put(Table::excess, excess_key(inode_.file), "");
+    transaction.put(Table::excess, key_of(inode_.file), "");
   } else {
-    transaction.remove(Table::excess, excess_key(inode_.file));
+    transaction.remove(Table::excess, key_of(inode_.file));
   }
   return excess;
 }
 
 Result<std::uint64_t> Content::punch_pages(Transaction& transaction, PageSpan pages) {
-  const auto part = pages_.within(transaction, pages, kRunsAtOnce);
-  if (!part) {
-    return tl::unexpected(part.error());
+  const auto punched = pages_.punch_some(transaction, pages, kRunsAtOnce);
+  if (!punched) {
+    return tl::unexpected(punched.error());
   }
-  const auto more = pages_.punch(transaction, *part);
-  if (!more) {
-    return tl::unexpected(more.error());
-  }
-  count(*more);
-  return part->end;
+  count(punched->more);
+  return punched->end;
 }
 
 Result<std::uint64_t> Content::punch(Transaction& transaction, std::uint64_t begin, std::uint64_t end) {

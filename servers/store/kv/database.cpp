@@ -5,15 +5,13 @@
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <filesystem>
 #include <fstream>
-#include <optional>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace dmmap::store {
@@ -58,7 +56,7 @@ rocksdb::ColumnFamilyOptions table_options(Table table, const std::shared_ptr<ro
   return family;
 }
 
-Result<unsigned> format_of(const fs::path& file) {
+Result<void> check_format(const fs::path& file) {
   std::ifstream in(file);
   unsigned version = 0;
   if (!(in >> version)) {
@@ -68,7 +66,7 @@ Result<unsigned> format_of(const fs::path& file) {
     return fail(ENOTSUP, fmt::format("{} is of format {}, and this dmmap knows formats up to {}: use a newer one",
                                      file.parent_path().string(), version, kFormat));
   }
-  return version;
+  return {};
 }
 
 // Last, when all else is there, and whole or not at all.
@@ -90,8 +88,8 @@ Result<void> write_format(const fs::path& file) {
 Result<bool> look_for_store(const fs::path& folder, const DatabaseOptions& options) {
   std::error_code code;
   if (fs::exists(folder / kFormatFile, code)) {
-    const auto version = format_of(folder / kFormatFile);
-    return version ? Result<bool>(true) : tl::unexpected(version.error());
+    const auto good = check_format(folder / kFormatFile);
+    return good ? Result<bool>(true) : tl::unexpected(good.error());
   }
   if (!options.create || options.read_only) {
     return fail(ENOENT, fmt::format("there's no store in {}", folder.string()));
@@ -114,7 +112,10 @@ Result<bool> look_for_store(const fs::path& folder, const DatabaseOptions& optio
 
 }  // namespace
 
-tl::unexpected<Error> fail_status(const rocksdb::Status& status, const std::string& what) {
+Result<void> result_of(const rocksdb::Status& status, const std::string& what) {
+  if (status.ok()) {
+    return {};
+  }
   int code = EIO;
   if (status.IsNoSpace()) {
     code = ENOSPC;
@@ -122,6 +123,14 @@ tl::unexpected<Error> fail_status(const rocksdb::Status& status, const std::stri
     code = ENOMEM;
   }
   return fail(code, fmt::format("{}: {}", what, status.ToString()));
+}
+
+Result<std::optional<std::string>> read_with(const rocksdb::Status& status, std::string value) {
+  if (status.IsNotFound()) {
+    return std::nullopt;
+  }
+  const auto good = result_of(status, "reading the store");
+  return good ? Result<std::optional<std::string>>(std::move(value)) : tl::unexpected(good.error());
 }
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& folder, const DatabaseOptions& options) {
@@ -161,7 +170,7 @@ Result<void> Database::open_tables(const std::string& folder, const DatabaseOpti
     if (text.find("/LOCK: ") != std::string::npos || text.find("lock hold by current process") != std::string::npos) {
       return fail(EBUSY, fmt::format("{} is in use by another process, or can't be locked: {}", folder, text));
     }
-    return fail_status(status, fmt::format("opening {}", folder));
+    return result_of(status, fmt::format("opening {}", folder));
   }
   db_.reset(db);
   std::copy(handles.begin(), handles.end(), tables_.begin());
@@ -177,14 +186,12 @@ Database::~Database() {
 }
 
 Result<void> Database::sync() {
-  const rocksdb::Status status = db_->FlushWAL(true);
-  return status.ok() ? Result<void>() : fail_status(status, "syncing the store");
+  return result_of(db_->FlushWAL(true), "syncing the store");
 }
 
 Result<void> Database::flush() {
-  const rocksdb::Status status =
-      db_->Flush(rocksdb::FlushOptions(), std::vector<rocksdb::ColumnFamilyHandle*>(tables_.begin(), tables_.end()));
-  return status.ok() ? Result<void>() : fail_status(status, "flushing the store");
+  const std::vector<rocksdb::ColumnFamilyHandle*> all(tables_.begin(), tables_.end());
+  return result_of(db_->Flush(rocksdb::FlushOptions(), all), "flushing the store");
 }
 
 }  // namespace dmmap::store

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "servers/store/kv/table.h"
@@ -19,7 +20,6 @@
 namespace rocksdb {
 class ColumnFamilyHandle;
 class DB;
-class Slice;
 class Status;
 }  // namespace rocksdb
 
@@ -61,7 +61,9 @@ class Database {
   std::mutex writing_;  // one transaction at a time
 };
 
-/// RocksDB's status as an Error: `what` failed. REQUIRES: it isn't ok.
-[[nodiscard]] tl::unexpected<Error> fail_status(const rocksdb::Status& status, const std::string& what);
+/// RocksDB's status of doing `what`. Errors: ENOSPC, ENOMEM, EIO for all others.
+[[nodiscard]] Result<void> result_of(const rocksdb::Status& status, const std::string& what);
+/// What was read with this status; nothing for what isn't there. Errors: as above.
+[[nodiscard]] Result<std::optional<std::string>> read_with(const rocksdb::Status& status, std::string value);
 
 }  // namespace dmmap::store

@@ -14,10 +14,10 @@ Cursor& Cursor::operator=(Cursor&&) noexcept = default;
 Cursor::~Cursor() = default;
 
 void Cursor::seek(std::string_view key) {
-  iterator_->Seek({key.data(), key.size()});
+  iterator_->Seek(key);
 }
 void Cursor::seek_before(std::string_view key) {
-  iterator_->SeekForPrev({key.data(), key.size()});
+  iterator_->SeekForPrev(key);
 }
 void Cursor::next() {
   iterator_->Next();
@@ -26,16 +26,13 @@ bool Cursor::valid() const {
   return iterator_->Valid();
 }
 std::string_view Cursor::key() const {
-  const rocksdb::Slice key = iterator_->key();
-  return {key.data(), key.size()};
+  return iterator_->key().ToStringView();
 }
 std::string_view Cursor::value() const {
-  const rocksdb::Slice value = iterator_->value();
-  return {value.data(), value.size()};
+  return iterator_->value().ToStringView();
 }
 Result<void> Cursor::status() const {
-  const rocksdb::Status status = iterator_->status();
-  return status.ok() ? Result<void>() : fail_status(status, "reading the store");
+  return result_of(iterator_->status(), "reading the store");
 }
 
 }  // namespace dmmap::store

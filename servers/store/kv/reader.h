@@ -53,4 +53,14 @@ class Reader {
   [[nodiscard]] virtual Cursor scan(Table table) const = 0;
 };
 
+/// Calls `on_entry` with the key and the value of each entry, in the order of keys. Errors: EIO for what is damaged.
+template <class OnEntry>
+Result<void> for_each(const Reader& reader, Table table, const OnEntry& on_entry) {
+  Cursor cursor = reader.scan(table);
+  for (cursor.seek(""); cursor.valid(); cursor.next()) {
+    on_entry(cursor.key(), cursor.value());
+  }
+  return cursor.status();
+}
+
 }  // namespace dmmap::store

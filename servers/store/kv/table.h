@@ -26,4 +26,8 @@ enum class Table : std::size_t {
 inline constexpr std::array<std::string_view, 11> kTableNames{
     "default", "lists", "shares", "pages", "freed", "inodes", "names", "places", "xattrs", "orphans", "excess"};
 
+[[nodiscard]] constexpr std::string_view name_of(Table table) {
+  return kTableNames[static_cast<std::size_t>(table)];
+}
+
 }  // namespace dmmap::store

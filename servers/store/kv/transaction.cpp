@@ -7,18 +7,11 @@
 
 #include <cerrno>
 #include <string>
+#include <utility>
 
 #include "servers/store/kv/numbers.h"
 
 namespace dmmap::store {
-
-namespace {
-
-rocksdb::Slice slice(std::string_view bytes) {
-  return {bytes.data(), bytes.size()};
-}
-
-}  // namespace
 
 Transaction::Transaction(Database& database)
     : database_(database),
@@ -31,14 +24,8 @@ Transaction::~Transaction() = default;
 Result<std::optional<std::string>> Transaction::get(Table table, std::string_view key) const {
   std::string value;
   const rocksdb::Status status =
-      batch_->GetFromBatchAndDB(&database_.db(), rocksdb::ReadOptions(), database_.table(table), slice(key), &value);
-  if (status.IsNotFound()) {
-    return std::nullopt;
-  }
-  if (!status.ok()) {
-    return fail_status(status, "reading the store");
-  }
-  return value;
+      batch_->GetFromBatchAndDB(&database_.db(), rocksdb::ReadOptions(), database_.table(table), key, &value);
+  return read_with(status, std::move(value));
 }
 
 Cursor Transaction::scan(Table table) const {
@@ -48,11 +35,11 @@ Cursor Transaction::scan(Table table) const {
 }
 
 void Transaction::put(Table table, std::string_view key, std::string_view value) {
-  batch_->Put(database_.table(table), slice(key), slice(value)).PermitUncheckedError();  // it grows a string
+  batch_->Put(database_.table(table), key, value).PermitUncheckedError();  // it grows a string
 }
 
 void Transaction::remove(Table table, std::string_view key) {
-  batch_->Delete(database_.table(table), slice(key)).PermitUncheckedError();
+  batch_->Delete(database_.table(table), key).PermitUncheckedError();
 }
 
 Result<std::uint64_t> Transaction::next_numbers(std::string_view kind, std::uint64_t count) {
@@ -75,7 +62,7 @@ Result<std::uint64_t> Transaction::next_numbers(std::string_view kind, std::uint
 Result<void> Transaction::commit() {
   const rocksdb::Status status = database_.db().Write(rocksdb::WriteOptions(), batch_->GetWriteBatch());
   lock_.unlock();
-  return status.ok() ? Result<void>() : fail_status(status, "writing to the store");
+  return result_of(status, "writing to the store");
 }
 
 }  // namespace dmmap::store

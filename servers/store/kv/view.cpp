@@ -2,6 +2,8 @@
 
 #include <rocksdb/db.h>
 
+#include <utility>
+
 namespace dmmap::store {
 
 namespace {
@@ -22,15 +24,8 @@ View::~View() {
 
 Result<std::optional<std::string>> View::get(Table table, std::string_view key) const {
   std::string value;
-  const rocksdb::Status status =
-      database_.db().Get(as_of(snapshot_), database_.table(table), {key.data(), key.size()}, &value);
-  if (status.IsNotFound()) {
-    return std::nullopt;
-  }
-  if (!status.ok()) {
-    return fail_status(status, "reading the store");
-  }
-  return value;
+  const rocksdb::Status status = database_.db().Get(as_of(snapshot_), database_.table(table), key, &value);
+  return read_with(status, std::move(value));
 }
 
 Cursor View::scan(Table table) const {

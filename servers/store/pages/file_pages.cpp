@@ -30,8 +30,8 @@ std::string_view trimmed(std::span<const std::byte> page) {
 }
 
 // Takes the bytes of pages that nobody shows away, now or later.
-void free_pages(Transaction& transaction, const std::vector<PageRun>& unused) {
-  for (const PageRun& run : unused) {
+void free_pages(Transaction& transaction, const std::vector<PageRange>& unused) {
+  for (const PageRange& run : unused) {
     if (run.count > kRemovedAtOnce) {
       transaction.put(Table::freed, encode({run.first}), encode({run.count}));
       continue;
@@ -42,8 +42,8 @@ void free_pages(Transaction& transaction, const std::vector<PageRun>& unused) {
   }
 }
 
-Result<void> drop_all(Transaction& transaction, const std::vector<PageRun>& pages) {
-  for (const PageRun& run : pages) {
+Result<void> drop_all(Transaction& transaction, const std::vector<PageRange>& pages) {
+  for (const PageRange& run : pages) {
     const auto unused = PageReferences::drop(transaction, run);
     if (!unused) {
       return tl::unexpected(unused.error());
@@ -61,8 +61,8 @@ std::int64_t count_of(const std::vector<Run>& runs) {
   return static_cast<std::int64_t>(all);
 }
 
-std::vector<PageRun> shown(const std::vector<Run>& runs) {
-  std::vector<PageRun> pages;
+std::vector<PageRange> shown(const std::vector<Run>& runs) {
+  std::vector<PageRange> pages;
   for (const Run& run : runs) {
     pages.push_back({run.value, run.count});
   }
@@ -71,7 +71,7 @@ std::vector<PageRun> shown(const std::vector<Run>& runs) {
 
 }  // namespace
 
-FilePages::FilePages(FileId file) : list_(Table::lists, encode({file.value}), RunTable::Values::counting) {}
+FilePages::FilePages(FileId file) : list_(Table::lists, key_of(file), RunTable::Values::counting) {}
 
 Result<void> FilePages::read(const Reader& reader, std::uint64_t first, std::span<std::byte> to) const {
   const auto runs = list_.between(reader, first, first + to.size() / kStorePage);
@@ -98,7 +98,7 @@ Result<void> FilePages::read(const Reader& reader, std::uint64_t first, std::spa
 // What the list is to say of `run`, which is there, so that it may be written: new numbers in place of those that
 // others show too.
 Result<std::vector<Run>> FilePages::written(Transaction& transaction, const Run& run,
-                                            std::vector<PageRun>& given_up) const {
+                                            std::vector<PageRange>& given_up) const {
   const auto references = PageReferences::of(transaction, {run.value, run.count});
   if (!references) {
     return tl::unexpected(references.error());
@@ -128,7 +128,7 @@ Result<std::int64_t> FilePages::write(Transaction& transaction, std::uint64_t fi
     return tl::unexpected(old.error());
   }
   std::vector<Run> fresh;
-  std::vector<PageRun> given_up;
+  std::vector<PageRange> given_up;
   std::uint64_t at = first;
   const auto fill_hole = [&](std::uint64_t until) -> Result<void> {
     if (at < until) {
@@ -182,11 +182,6 @@ Result<std::int64_t> FilePages::share(Transaction& transaction, const FilePages&
   if (!runs) {
     return tl::unexpected(runs.error());
   }
-  const std::uint64_t end = to + (pages.end - pages.first);
-  const auto old = list_.between(transaction, to, end);
-  if (!old) {
-    return tl::unexpected(old.error());
-  }
   // First what comes, then what goes: the same page may do both.
   for (Run& run : *runs) {
     if (auto added = PageReferences::add(transaction, {run.value, run.count}); !added) {
@@ -194,13 +189,14 @@ Result<std::int64_t> FilePages::share(Transaction& transaction, const FilePages&
     }
     run.first = to + (run.first - pages.first);
   }
-  if (auto dropped = drop_all(transaction, shown(*old)); !dropped) {
-    return tl::unexpected(dropped.error());
-  }
-  return replace(transaction, {to, end}, *old, *runs);
+  return show(transaction, {to, to + (pages.end - pages.first)}, *runs);
 }
 
 Result<std::int64_t> FilePages::punch(Transaction& transaction, PageSpan pages) const {
+  return show(transaction, pages, {});
+}
+
+Result<std::int64_t> FilePages::show(Transaction& transaction, PageSpan pages, const std::vector<Run>& fresh) const {
   const auto old = list_.between(transaction, pages.first, pages.end);
   if (!old) {
     return tl::unexpected(old.error());
@@ -208,7 +204,16 @@ Result<std::int64_t> FilePages::punch(Transaction& transaction, PageSpan pages) 
   if (auto dropped = drop_all(transaction, shown(*old)); !dropped) {
     return tl::unexpected(dropped.error());
   }
-  return replace(transaction, pages, *old, {});
+  return replace(transaction, pages, *old, fresh);
+}
+
+Result<FilePages::Punched> FilePages::punch_some(Transaction& transaction, PageSpan pages, std::size_t most) const {
+  const auto part = within(transaction, pages, most);
+  if (!part) {
+    return tl::unexpected(part.error());
+  }
+  const auto more = punch(transaction, *part);
+  return more ? Result<Punched>({part->end, *more}) : tl::unexpected(more.error());
 }
 
 Result<std::optional<std::uint64_t>> FilePages::find(const Reader& reader, PageSpan pages, bool hole) const {
@@ -252,7 +257,8 @@ Result<bool> reap_pages(Database& database) {
       database.db().NewIterator(rocksdb::ReadOptions(), database.table(Table::freed)));
   freed->SeekToFirst();
   if (!freed->Valid()) {
-    return freed->status().ok() ? Result<bool>(false) : fail_status(freed->status(), "looking for freed pages");
+    const auto good = result_of(freed->status(), "looking for freed pages");
+    return good ? Result<bool>(false) : tl::unexpected(good.error());
   }
   const auto first = decode<1>(freed->key().ToStringView());
   const auto count = decode<1>(freed->value().ToStringView());
@@ -267,8 +273,8 @@ Result<bool> reap_pages(Database& database) {
     batch.Put(database.table(Table::freed), encode({end}), encode({(*first)[0] + (*count)[0] - end}))
         .PermitUncheckedError();
   }
-  const rocksdb::Status status = database.db().Write(rocksdb::WriteOptions(), &batch);
-  return status.ok() ? Result<bool>(true) : fail_status(status, "removing freed pages");
+  const auto written = result_of(database.db().Write(rocksdb::WriteOptions(), &batch), "removing freed pages");
+  return written ? Result<bool>(true) : tl::unexpected(written.error());
 }
 
 }  // namespace dmmap::store

@@ -14,15 +14,10 @@
 
 #include "servers/store/kv/reader.h"
 #include "servers/store/kv/transaction.h"
+#include "servers/store/pages/file_id.h"
 #include "servers/store/pages/page_references.h"
 
 namespace dmmap::store {
-
-/// Names a file's list of pages. Whoever makes files chooses it.
-struct FileId {
-  std::uint64_t value = 0;
-  auto operator<=>(const FileId&) const = default;
-};
 
 /// The size of a page in the store, in bytes, whatever the machine's is: a store can be moved to another machine.
 inline constexpr std::size_t kStorePage = 4096;
@@ -51,6 +46,12 @@ class FilePages {
   Result<std::int64_t> punch(Transaction& transaction, PageSpan pages) const;
   /// The first page of `pages` that is there, or with `hole` that isn't.
   [[nodiscard]] Result<std::optional<std::uint64_t>> find(const Reader& reader, PageSpan pages, bool hole) const;
+  /// As punch(), but of the first `most` runs of pages at most. Returns where it ended, too.
+  struct Punched {
+    std::uint64_t end = 0;  ///< `pages.end` when all is done
+    std::int64_t more = 0;  ///< pages that the file has more, which isn't above 0
+  };
+  Result<Punched> punch_some(Transaction& transaction, PageSpan pages, std::size_t most) const;
   /// How much `pages` may be for share() and punch() to touch `most` runs of pages: that many, or fewer.
   [[nodiscard]] Result<PageSpan> within(const Reader& reader, PageSpan pages, std::size_t most) const;
   /// How many pages are there.
@@ -58,9 +59,12 @@ class FilePages {
 
  private:
   [[nodiscard]] Result<std::vector<Run>> written(Transaction& transaction, const Run& run,
-                                                 std::vector<PageRun>& given_up) const;
+                                                 std::vector<PageRange>& given_up) const;
+  /// The list says `fresh` of `pages`, of which it said `old`. Returns how many pages more it has.
   Result<std::int64_t> replace(Transaction& transaction, PageSpan pages, const std::vector<Run>& old,
                                const std::vector<Run>& fresh) const;
+  /// As replace(), and what was shown there is shown by a place fewer.
+  Result<std::int64_t> show(Transaction& transaction, PageSpan pages, const std::vector<Run>& fresh) const;
 
   RunTable list_;
 };

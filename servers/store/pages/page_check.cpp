@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <iterator>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "servers/store/kv/complaints.h"
 #include "servers/store/kv/numbers.h"
 #include "servers/store/pages/file_pages.h"
 
@@ -24,7 +26,7 @@ struct Step {
 class PageCheck {
  public:
   PageCheck(const Reader& reader, const std::function<void(const std::string&)>& complain)
-      : reader_(reader), complain_(complain) {}
+      : reader_(reader), complaints_(complain) {}
 
   Result<PageCounts> run() {
     if (auto read = read_lists(); !read) {
@@ -41,52 +43,45 @@ class PageCheck {
     if (auto read = read_pages(); !read) {
       return tl::unexpected(read.error());
     }
+    counts_.damaged = complaints_.count();
     return counts_;
   }
 
  private:
-  void wrong(const std::string& what) {
-    ++counts_.damaged;
-    complain_(what);
-  }
-
   Result<void> read_lists() {
-    Cursor cursor = reader_.scan(Table::lists);
     std::pair<std::uint64_t, std::uint64_t> end{};  // of the run before: file, page
-    for (cursor.seek(""); cursor.valid(); cursor.next()) {
-      const auto key = decode<2>(cursor.key());
-      const auto value = decode<2>(cursor.value());
+    auto done = for_each(reader_, Table::lists, [&](std::string_view entry, std::string_view said) {
+      const auto key = decode<2>(entry);
+      const auto value = decode<2>(said);
       if (!key || !value || (*value)[0] == 0) {
-        wrong("an entry of the lists is none");
-        continue;
+        complaints_.wrong("an entry of the lists is none");
+        return;
       }
       const auto [file, first] = *key;
       const auto [count, page] = *value;
       if (end.first == file && end.second > first) {
-        wrong(fmt::format("file {} shows two things at page {}", file, first));
+        complaints_.wrong(fmt::format("file {} shows two things at page {}", file, first));
       }
       end = {file, first + count};
       counts_.shown += count;
       steps_.push_back({page, 1});
       steps_.push_back({page + count, -1});
-    }
+    });
     std::sort(steps_.begin(), steps_.end());
-    return cursor.status();
+    return done;
   }
 
   Result<void> read_runs(Table table, std::vector<Run>& runs) {
-    Cursor cursor = reader_.scan(table);
-    for (cursor.seek(""); cursor.valid(); cursor.next()) {
-      const auto first = decode<1>(cursor.key());
-      const auto shared = decode<2>(cursor.value());
-      const auto freed = decode<1>(cursor.value());
+    return for_each(reader_, table, [&](std::string_view key, std::string_view value) {
+      const auto first = decode<1>(key);
+      const auto shared = decode<2>(value);
+      const auto freed = decode<1>(value);
       if (!first || (table == Table::shares ? !shared : !freed)) {
-        wrong(fmt::format("an entry of the table of {} is none", kTableNames[static_cast<std::size_t>(table)]));
-        continue;
+        complaints_.no_entry(table);
+        return;
       }
       runs.push_back(shared ? Run{(*first)[0], (*shared)[0], (*shared)[1]} : Run{(*first)[0], (*freed)[0], 0});
-    }
-    return cursor.status();
+    });
   }
 
   void look_at_freed() {
@@ -97,7 +92,7 @@ class PageCheck {
         ++shown;
       }
       if (shown != shown_.end() && shown->first < run.end()) {
-        wrong(fmt::format("pages {} to {} are freed, and some are shown", run.first, run.end() - 1));
+        complaints_.wrong(fmt::format("pages {} to {} are freed, and some are shown", run.first, run.end() - 1));
       }
     }
   }
@@ -112,11 +107,7 @@ class PageCheck {
       }
       if (references > 0 && each < steps_.size()) {
         const Run run{page, steps_[each].page - page, static_cast<std::uint64_t>(references)};
-        if (!shown_.empty() && shown_.back().end() == run.first && shown_.back().value == run.value) {
-          shown_.back().count += run.count;
-        } else {
-          shown_.push_back(run);
-        }
+        append_run(shown_, run, RunTable::Values::same);
       }
     }
     std::vector<Run> shared;
@@ -132,8 +123,9 @@ class PageCheck {
                                   std::back_inserter(different));
     for (const Run& run : different) {
       const bool counted = std::binary_search(shares_.begin(), shares_.end(), run);
-      wrong(fmt::format("pages {} to {} {} {} places", run.first, run.end() - 1,
-                        counted ? "don't have what is counted:" : "aren't counted to be shown by", run.value));
+      complaints_.wrong(fmt::format("pages {} to {} {} {} places", run.first, run.end() - 1,
+                                    counted ? "don't have what is counted:" : "aren't counted to be shown by",
+                                    run.value));
     }
   }
 
@@ -151,10 +143,10 @@ class PageCheck {
         // By itself, so that damage costs one page and not all after it.
         const auto bytes = reader_.get(Table::pages, key);
         if (!bytes) {
-          wrong(fmt::format("page {} can't be read: {}", page, bytes.error().message));
+          complaints_.wrong(fmt::format("page {} can't be read: {}", page, bytes.error().message));
           cursor.seek(encode({page + 1}));
         } else if (!*bytes || (*bytes)->size() > kStorePage) {
-          wrong(fmt::format("page {} is {}", page, *bytes ? "too long" : "missing"));
+          complaints_.wrong(fmt::format("page {} is {}", page, *bytes ? "too long" : "missing"));
         }
       }
     }
@@ -171,13 +163,13 @@ class PageCheck {
         ++freed;
       }
       if (freed == freed_.end() || page < freed->first) {
-        wrong(fmt::format("page {} is shown by nothing, and isn't freed", page));
+        complaints_.wrong(fmt::format("page {} is shown by nothing, and isn't freed", page));
       }
     }
   }
 
   const Reader& reader_;
-  const std::function<void(const std::string&)>& complain_;
+  Complaints complaints_;
   std::vector<Step> steps_;
   std::vector<Run> shown_;   // how many places show them
   std::vector<Run> shares_;  // how many are counted

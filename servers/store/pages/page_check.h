@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "servers/store/kv/view.h"
+#include "servers/store/kv/reader.h"
 
 namespace dmmap::store {
 

@@ -11,7 +11,7 @@ const RunTable& table() {
 
 }  // namespace
 
-Result<std::vector<Run>> PageReferences::of(const Reader& reader, PageRun pages) {
+Result<std::vector<Run>> PageReferences::of(const Reader& reader, PageRange pages) {
   const std::uint64_t end = pages.first + pages.count;
   const auto shared = table().between(reader, pages.first, end);
   if (!shared) {
@@ -32,7 +32,7 @@ Result<std::vector<Run>> PageReferences::of(const Reader& reader, PageRun pages)
   return all;
 }
 
-Result<void> PageReferences::set(Transaction& transaction, PageRun pages, const std::vector<Run>& references) {
+Result<void> PageReferences::set(Transaction& transaction, PageRange pages, const std::vector<Run>& references) {
   std::vector<Run> shared;
   for (const Run& run : references) {
     if (run.value > 1) {
@@ -42,7 +42,7 @@ Result<void> PageReferences::set(Transaction& transaction, PageRun pages, const 
   return table().replace(transaction, pages.first, pages.first + pages.count, shared);
 }
 
-Result<void> PageReferences::add(Transaction& transaction, PageRun pages) {
+Result<void> PageReferences::add(Transaction& transaction, PageRange pages) {
   auto references = of(transaction, pages);
   if (!references) {
     return tl::unexpected(references.error());
@@ -53,12 +53,12 @@ Result<void> PageReferences::add(Transaction& transaction, PageRun pages) {
   return set(transaction, pages, *references);
 }
 
-Result<std::vector<PageRun>> PageReferences::drop(Transaction& transaction, PageRun pages) {
+Result<std::vector<PageRange>> PageReferences::drop(Transaction& transaction, PageRange pages) {
   auto references = of(transaction, pages);
   if (!references) {
     return tl::unexpected(references.error());
   }
-  std::vector<PageRun> unused;
+  std::vector<PageRange> unused;
   for (Run& run : *references) {
     if (--run.value == 0) {
       unused.push_back({run.first, run.count});

@@ -18,14 +18,20 @@ std::string RunTable::key(std::uint64_t first) const {
   return prefix_ + encode({first});
 }
 
+void append_run(std::vector<Run>& runs, const Run& run, RunTable::Values values) {
+  const bool counting = values == RunTable::Values::counting;
+  if (!runs.empty() && runs.back().end() == run.first &&
+      run.value == runs.back().value + (counting ? runs.back().count : 0)) {
+    runs.back().count += run.count;
+  } else {
+    runs.push_back(run);
+  }
+}
+
 Run RunTable::cut(const Run& run, std::uint64_t first, std::uint64_t end) const {
   const std::uint64_t from = std::max(run.first, first);
   const std::uint64_t skipped = from - run.first;
   return {from, std::min(run.end(), end) - from, values_ == Values::counting ? run.value + skipped : run.value};
-}
-
-bool RunTable::continues(const Run& run, const Run& next) const {
-  return run.end() == next.first && next.value == (values_ == Values::counting ? run.value + run.count : run.value);
 }
 
 // Whole runs, those included that only a part of lies there.
@@ -42,8 +48,7 @@ Result<std::vector<Run>> RunTable::touching(const Reader& reader, std::uint64_t 
     const auto said = decode<2>(cursor.value());
     constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
     if (!start || !said || (*said)[0] == 0 || (*said)[0] > kMost - (*start)[0]) {
-      return fail(EIO, fmt::format("the store is damaged: its table of {} has an entry that is none",
-                                   kTableNames[static_cast<std::size_t>(table_)]));
+      return fail(EIO, fmt::format("the store is damaged: its table of {} has an entry that is none", name_of(table_)));
     }
     const Run run{(*start)[0], (*said)[0], (*said)[1]};
     if (run.first >= end) {
@@ -93,11 +98,7 @@ Result<void> RunTable::replace(Transaction& transaction, std::uint64_t first, st
   }
   std::vector<Run> merged;
   for (const Run& run : all) {
-    if (!merged.empty() && continues(merged.back(), run)) {
-      merged.back().count += run.count;
-    } else {
-      merged.push_back(run);
-    }
+    append_run(merged, run, values_);
   }
   // What stays as it was isn't written again.
   for (const Run& run : *old) {

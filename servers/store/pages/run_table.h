@@ -39,11 +39,9 @@ class RunTable {
   Result<void> replace(Transaction& transaction, std::uint64_t first, std::uint64_t end,
                        const std::vector<Run>& runs) const;
 
+ private:
   /// The part of `run` between `first` and `end`. REQUIRES: there is one.
   [[nodiscard]] Run cut(const Run& run, std::uint64_t first, std::uint64_t end) const;
-
- private:
-  [[nodiscard]] bool continues(const Run& run, const Run& next) const;
   [[nodiscard]] Result<std::vector<Run>> touching(const Reader& reader, std::uint64_t first, std::uint64_t end,
                                                   std::size_t most) const;
   [[nodiscard]] std::string key(std::uint64_t first) const;
@@ -52,5 +50,8 @@ class RunTable {
   std::string prefix_;
   Values values_;
 };
+
+/// Adds `run` to `runs`, which end before it; as one with the last if it goes on with it.
+void append_run(std::vector<Run>& runs, const Run& run, RunTable::Values values);
 
 }  // namespace dmmap::store

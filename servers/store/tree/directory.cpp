@@ -17,7 +17,7 @@ std::string value_of(const Inode& file, std::uint64_t position) {
 
 }  // namespace
 
-Directory::Directory(FileId directory) : prefix_(encode({directory.value})) {}
+Directory::Directory(FileId directory) : prefix_(key_of(directory)) {}
 
 std::string Directory::name_key(std::string_view name) const {
   return prefix_ + std::string(name);

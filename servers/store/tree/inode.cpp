@@ -68,7 +68,7 @@ std::optional<Inode> decode_inode(std::string_view key, std::string_view value) 
 }
 
 Result<Inode> get_inode(const Reader& reader, FileId file) {
-  const std::string key = encode({file.value});
+  const std::string key = key_of(file);
   const auto value = reader.get(Table::inodes, key);
   if (!value) {
     return tl::unexpected(value.error());
@@ -84,11 +84,11 @@ Result<Inode> get_inode(const Reader& reader, FileId file) {
 }
 
 void put_inode(Transaction& transaction, const Inode& inode) {
-  transaction.put(Table::inodes, encode({inode.file.value}), encode_inode(inode));
+  transaction.put(Table::inodes, key_of(inode.file), encode_inode(inode));
 }
 
 void remove_inode(Transaction& transaction, FileId file) {
-  transaction.remove(Table::inodes, encode({file.value}));
+  transaction.remove(Table::inodes, key_of(file));
 }
 
 }  // namespace dmmap::store

@@ -19,7 +19,7 @@ constexpr std::size_t kAtOnce = 1000;  // runs of pages, or extended attributes
 
 // Takes at most kAtOnce attributes away. Returns whether there may be more.
 Result<bool> remove_xattrs(Transaction& transaction, FileId file) {
-  const std::string prefix = encode({file.value});
+  const std::string prefix = key_of(file);
   std::vector<std::string> keys;
   {
     Cursor cursor = transaction.scan(Table::xattrs);
@@ -50,15 +50,11 @@ Result<bool> remove_orphan(Database& database, FileId file) {
   }
   const FilePages pages(file);
   constexpr std::uint64_t kEnd = std::numeric_limits<std::uint64_t>::max();
-  const auto part = pages.within(transaction, {0, kEnd}, kAtOnce);
-  if (!part) {
-    return tl::unexpected(part.error());
+  const auto punched = pages.punch_some(transaction, {0, kEnd}, kAtOnce);
+  if (!punched) {
+    return tl::unexpected(punched.error());
   }
-  const auto removed = pages.punch(transaction, *part);
-  if (!removed) {
-    return tl::unexpected(removed.error());
-  }
-  bool more = part->end != kEnd;
+  bool more = punched->end != kEnd;
   if (!more) {
     const auto others = remove_xattrs(transaction, file);
     if (!others) {
@@ -67,12 +63,12 @@ Result<bool> remove_orphan(Database& database, FileId file) {
     more = *others;
   }
   if (more) {
-    inode->pages -= static_cast<std::uint64_t>(-*removed);
+    inode->pages += static_cast<std::uint64_t>(punched->more);
     put_inode(transaction, *inode);
   } else {
     remove_inode(transaction, file);
-    transaction.remove(Table::orphans, encode({file.value}));
-    transaction.remove(Table::excess, encode({file.value}));
+    transaction.remove(Table::orphans, key_of(file));
+    transaction.remove(Table::excess, key_of(file));
   }
   const auto committed = transaction.commit();
   return committed ? Result<bool>(more) : tl::unexpected(committed.error());

@@ -8,18 +8,12 @@
 #include <cstdio>
 #include <utility>
 
-#include "servers/store/kv/numbers.h"
-
 namespace dmmap::store {
 
 namespace {
 
 constexpr std::string_view kFileNumbers = "file";
 constexpr std::uint64_t kMostLinks = 1U << 31U;
-
-std::string orphan_key(FileId file) {
-  return encode({file.value});
-}
 
 Result<void> check_name(std::string_view name) {
   if (name.size() > kLongestName) {
@@ -147,7 +141,7 @@ Result<Inode> Tree::make_unnamed(FileId directory, const NewFile& file) {
   auto inode = fresh(*in, file);
   if (inode) {
     put_inode(transaction_, *inode);
-    transaction_.put(Table::orphans, orphan_key(inode->file), "");
+    transaction_.put(Table::orphans, key_of(inode->file), "");
   }
   return inode;
 }
@@ -171,7 +165,7 @@ Result<Inode> Tree::link(FileId file, FileId directory, std::string_view name) {
     return tl::unexpected(done.error());
   }
   if (inode->links++ == 0) {
-    transaction_.remove(Table::orphans, orphan_key(file));
+    transaction_.remove(Table::orphans, key_of(file));
   }
   inode->changed = now_;
   put_inode(transaction_, *inode);
@@ -195,7 +189,7 @@ Result<Inode> Tree::lose_name(FileId directory, const Named& entry) {
   inode->changed = now_;
   put_inode(transaction_, *inode);
   if (inode->links == 0) {
-    transaction_.put(Table::orphans, orphan_key(entry.file), "");
+    transaction_.put(Table::orphans, key_of(entry.file), "");
   }
   return inode;
 }
@@ -230,17 +224,12 @@ Result<Inode> Tree::rmdir(FileId directory, std::string_view name) {
 }
 
 // A directory that comes to lie in another says so; the numbers of links were kept with the entries.
-Result<void> Tree::move_parent(FileId file, FileId directory) {
-  auto inode = get_inode(transaction_, file);
-  if (!inode) {
-    return tl::unexpected(inode.error());
+void Tree::put_moved(Inode& inode, FileId directory) {
+  if (inode.is_directory()) {
+    inode.parent = directory;
   }
-  if (inode->is_directory()) {
-    inode->parent = directory;
-  }
-  inode->changed = now_;
-  put_inode(transaction_, *inode);
-  return {};
+  inode.changed = now_;
+  put_inode(transaction_, inode);
 }
 
 // The kernel sees to this too, as far as it knows the directories (fs/namei.c, lock_rename); a tree that is none could
@@ -260,11 +249,11 @@ Result<void> Tree::not_within(FileId directory, FileId file) {
 }
 
 Result<void> Tree::exchange(FileId directory, const Named& entry, FileId new_directory, const Named& other) {
-  const auto inode = get_inode(transaction_, entry.file);
-  const auto other_inode = get_inode(transaction_, other.file);
+  auto inode = get_inode(transaction_, entry.file);
+  auto other_inode = get_inode(transaction_, other.file);
   auto from = get_inode(transaction_, directory);
   auto to = get_inode(transaction_, new_directory);
-  for (const auto* each : {&inode, &other_inode, &std::as_const(from), &std::as_const(to)}) {
+  for (const auto* each : {&inode, &other_inode, &from, &to}) {
     if (!*each) {
       return tl::unexpected(each->error());
     }
@@ -281,15 +270,14 @@ Result<void> Tree::exchange(FileId directory, const Named& entry, FileId new_dir
     touch(*to);
     put_inode(transaction_, *to);
   }
-  if (auto moved = move_parent(entry.file, new_directory); !moved) {
-    return moved;
-  }
-  return move_parent(other.file, directory);
+  put_moved(*inode, new_directory);
+  put_moved(*other_inode, directory);
+  return {};
 }
 
 Result<void> Tree::make_whiteout(FileId directory, std::string_view name) {
   // As overlayfs knows it (renameat2(2)).
-  const auto made = make(directory, name, {.mode = S_IFCHR, .target = {}});
+  const auto made = make(directory, name, {.mode = S_IFCHR});
   return made ? Result<void>() : tl::unexpected(made.error());
 }
 
@@ -359,16 +347,14 @@ Result<std::optional<Inode>> Tree::rename(FileId directory, std::string_view nam
   touch(*from);
   put_inode(transaction_, *from);
   auto to = get_inode(transaction_, new_directory);
-  const auto inode = get_inode(transaction_, entry->file);
+  auto inode = get_inode(transaction_, entry->file);
   if (!to || !inode) {
     return tl::unexpected(!to ? to.error() : inode.error());
   }
   if (auto done = name_it(*to, new_name, *inode); !done) {
     return tl::unexpected(done.error());
   }
-  if (auto moved = move_parent(entry->file, new_directory); !moved) {
-    return tl::unexpected(moved.error());
-  }
+  put_moved(*inode, new_directory);
   if ((flags & RENAME_WHITEOUT) != 0) {
     if (auto made = make_whiteout(directory, name); !made) {
       return tl::unexpected(made.error());

@@ -23,7 +23,7 @@ struct NewFile {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;  ///< unless the directory has the set-group-ID bit, and hands on its own (inode(7))
   std::uint64_t rdev = 0;
-  std::string target;  ///< of a symbolic link
+  std::string target{};  ///< of a symbolic link
 };
 
 /// A transaction on the tree. What is changed is committed with the transaction, or never was. Thread safety: one
@@ -60,7 +60,7 @@ class Tree {
   Result<void> make_whiteout(FileId directory, std::string_view name);
   Result<Inode> lose_name(FileId directory, const Named& entry);
   Result<void> exchange(FileId directory, const Named& entry, FileId new_directory, const Named& other);
-  Result<void> move_parent(FileId file, FileId directory);
+  void put_moved(Inode& inode, FileId directory);
   Result<void> not_within(FileId directory, FileId file);
   void touch(Inode& directory) const;
 

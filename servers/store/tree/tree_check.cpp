@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <string_view>
 #include <vector>
 
+#include "servers/store/kv/complaints.h"
 #include "servers/store/kv/numbers.h"
 #include "servers/store/tree/directory.h"
 #include "servers/store/tree/inode.h"
@@ -32,7 +34,7 @@ struct Seen {
 class TreeCheck {
  public:
   TreeCheck(const Reader& reader, const std::function<void(const std::string&)>& complain)
-      : reader_(reader), complain_(complain) {}
+      : reader_(reader), complaints_(complain) {}
 
   Result<TreeCounts> run() {
     for (const auto pass :
@@ -45,39 +47,22 @@ class TreeCheck {
     for (Seen& each : all_) {
       compare(each);
     }
+    counts_.damaged = complaints_.count();
     return counts_;
   }
 
  private:
-  void wrong(const std::string& what) {
-    ++counts_.damaged;
-    complain_(what);
-  }
-  void no_entry(Table table) {
-    wrong(fmt::format("an entry of the table of {} is none", kTableNames[static_cast<std::size_t>(table)]));
-  }
-
   Seen* find(std::uint64_t file) {
     const auto found = std::lower_bound(all_.begin(), all_.end(), file,
                                         [](const Seen& each, std::uint64_t number) { return each.file < number; });
     return found != all_.end() && found->file == file ? &*found : nullptr;
   }
 
-  template <class OnEntry>
-  Result<void> each(Table table, const OnEntry& on_entry) {
-    Cursor cursor = reader_.scan(table);
-    for (cursor.seek(""); cursor.valid(); cursor.next()) {
-      on_entry(cursor.key(), cursor.value());
-    }
-    return cursor.status();
-  }
-
   Result<void> read_inodes() {
-    pages_.clear();
-    return each(Table::inodes, [&](std::string_view key, std::string_view value) {
+    return for_each(reader_, Table::inodes, [&](std::string_view key, std::string_view value) {
       const auto inode = decode_inode(key, value);
       if (!inode) {
-        no_entry(Table::inodes);
+        complaints_.no_entry(Table::inodes);
         return;
       }
       ++(inode->is_directory() ? counts_.directories : counts_.files);
@@ -94,11 +79,11 @@ class TreeCheck {
 
   // A table that has some of the files, and says no more of them.
   Result<void> read_marks(Table table, bool Seen::*mark) {
-    return each(table, [&](std::string_view key, std::string_view /*value*/) {
+    return for_each(reader_, table, [&](std::string_view key, std::string_view /*value*/) {
       const auto file = decode<1>(key);
       Seen* const seen = file ? find((*file)[0]) : nullptr;
       if (seen == nullptr) {
-        no_entry(table);
+        complaints_.no_entry(table);
         return;
       }
       seen->*mark = true;
@@ -108,11 +93,11 @@ class TreeCheck {
   Result<void> read_excess() { return read_marks(Table::excess, &Seen::excess); }
 
   Result<void> read_names() {
-    return each(Table::names, [&](std::string_view key, std::string_view value) {
+    return for_each(reader_, Table::names, [&](std::string_view key, std::string_view value) {
       const auto directory = decode<1>(key.substr(0, kNumberSize));
       const auto entry = decode<3>(value);
       if (!directory || !entry || key.size() == kNumberSize || key.size() > kNumberSize + kLongestName) {
-        no_entry(Table::names);
+        complaints_.no_entry(Table::names);
         return;
       }
       const std::string_view name = key.substr(kNumberSize);
@@ -120,25 +105,26 @@ class TreeCheck {
       Seen* const in = find((*directory)[0]);
       Seen* const named = find(file);
       if (in == nullptr || !S_ISDIR(in->type)) {
-        wrong(fmt::format("the name \"{}\" is in {}, which is no directory", name, (*directory)[0]));
+        complaints_.wrong(fmt::format("the name \"{}\" is in {}, which is no directory", name, (*directory)[0]));
         return;
       }
       ++in->entries;
       if (named == nullptr || named->type != type) {
-        wrong(fmt::format("the name \"{}\" in directory {} is of file {}, which is {}", name, in->file, file,
-                          named == nullptr ? "missing" : "of another type"));
+        complaints_.wrong(fmt::format("the name \"{}\" in directory {} is of file {}, which is {}", name, in->file,
+                                      file, named == nullptr ? "missing" : "of another type"));
         return;
       }
       ++named->names;
       if (S_ISDIR(named->type)) {
         ++in->folders;
         if (named->parent != in->file) {
-          wrong(fmt::format("directory {} is in {}, and says that it's in {}", file, in->file, named->parent));
+          complaints_.wrong(
+              fmt::format("directory {} is in {}, and says that it's in {}", file, in->file, named->parent));
         }
       }
       const auto place = reader_.get(Table::places, encode({in->file, position}));
       if (!place || !*place || **place != name) {
-        wrong(fmt::format("the name \"{}\" in directory {} isn't listed", name, in->file));
+        complaints_.wrong(fmt::format("the name \"{}\" in directory {} isn't listed", name, in->file));
       }
     });
   }
@@ -146,18 +132,18 @@ class TreeCheck {
   // Those of the names were found with the names: there must be as many.
   Result<void> read_places() {
     std::vector<std::uint64_t> listed(all_.size());
-    auto done = each(Table::places, [&](std::string_view key, std::string_view /*value*/) {
+    auto done = for_each(reader_, Table::places, [&](std::string_view key, std::string_view /*value*/) {
       const auto numbers = decode<2>(key);
       const Seen* const in = numbers ? find((*numbers)[0]) : nullptr;
       if (in == nullptr) {
-        no_entry(Table::places);
+        complaints_.no_entry(Table::places);
         return;
       }
       ++listed[static_cast<std::size_t>(in - all_.data())];
     });
     for (std::size_t each = 0; each < all_.size(); ++each) {
       if (listed[each] != all_[each].entries) {
-        wrong(
+        complaints_.wrong(
             fmt::format("directory {} lists {} names, and has {}", all_[each].file, listed[each], all_[each].entries));
       }
     }
@@ -167,12 +153,12 @@ class TreeCheck {
   Result<void> read_pages() {
     std::vector<std::uint64_t> counted(all_.size());
     std::vector<std::uint64_t> ends(all_.size());
-    auto done = each(Table::lists, [&](std::string_view key, std::string_view value) {
+    auto done = for_each(reader_, Table::lists, [&](std::string_view key, std::string_view value) {
       const auto list = decode<2>(key);
       const auto run = decode<2>(value);
       const Seen* const seen = list ? find((*list)[0]) : nullptr;
       if (seen == nullptr || !run) {
-        no_entry(Table::lists);
+        complaints_.no_entry(Table::lists);
         return;
       }
       const auto index = static_cast<std::size_t>(seen - all_.data());
@@ -181,21 +167,21 @@ class TreeCheck {
     });
     for (std::size_t each = 0; each < all_.size(); ++each) {
       if (counted[each] != pages_[each]) {
-        wrong(
+        complaints_.wrong(
             fmt::format("file {} has {} pages, and says that it has {}", all_[each].file, counted[each], pages_[each]));
       }
       if (ends[each] > (all_[each].size + kStorePage - 1) / kStorePage && !all_[each].excess) {
-        wrong(fmt::format("file {} has pages beyond its size", all_[each].file));
+        complaints_.wrong(fmt::format("file {} has pages beyond its size", all_[each].file));
       }
     }
     return done;
   }
 
   Result<void> read_xattrs() {
-    return each(Table::xattrs, [&](std::string_view key, std::string_view /*value*/) {
+    return for_each(reader_, Table::xattrs, [&](std::string_view key, std::string_view /*value*/) {
       const auto file = decode<1>(key.substr(0, kNumberSize));
       if (!file || find((*file)[0]) == nullptr) {
-        no_entry(Table::xattrs);
+        complaints_.no_entry(Table::xattrs);
       }
     });
   }
@@ -223,28 +209,29 @@ class TreeCheck {
     const bool root = seen.file == kRootFile.value;
     const std::uint64_t links = directory && (root || seen.names != 0) ? 2 + seen.folders : seen.names;
     if (seen.links != links) {
-      wrong(fmt::format("file {} has {} links, and says that it has {}", seen.file, links, seen.links));
+      complaints_.wrong(fmt::format("file {} has {} links, and says that it has {}", seen.file, links, seen.links));
     }
     if (seen.orphan != (seen.names == 0 && !root)) {
-      wrong(fmt::format("file {} has {} names, and is {} orphan", seen.file, seen.names, seen.orphan ? "an" : "no"));
+      complaints_.wrong(
+          fmt::format("file {} has {} names, and is {} orphan", seen.file, seen.names, seen.orphan ? "an" : "no"));
     }
     if (!directory) {
       return;
     }
     if (seen.names > 1) {
-      wrong(fmt::format("directory {} has {} names", seen.file, seen.names));
+      complaints_.wrong(fmt::format("directory {} has {} names", seen.file, seen.names));
     }
     if (seen.size != seen.entries) {
-      wrong(
+      complaints_.wrong(
           fmt::format("directory {} has {} names in it, and says that it has {}", seen.file, seen.entries, seen.size));
     }
     if (!seen.orphan && !is_below_root(seen)) {
-      wrong(fmt::format("directory {} isn't below the root", seen.file));
+      complaints_.wrong(fmt::format("directory {} isn't below the root", seen.file));
     }
   }
 
   const Reader& reader_;
-  const std::function<void(const std::string&)>& complain_;
+  Complaints complaints_;
   std::vector<Seen> all_;  // by their numbers
   std::vector<std::uint64_t> pages_;
   TreeCounts counts_;
