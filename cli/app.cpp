@@ -9,6 +9,7 @@
 #include "cli/regions_command.h"
 #include "cli/run_command.h"
 #include "cli/sound_command.h"
+#include "cli/store_command.h"
 
 namespace dmmap::cli {
 
@@ -21,6 +22,7 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   add_regions_command(app, out, err, status);
   add_run_command(app, err, status);
   add_sound_command(app, out, err, status);
+  add_store_command(app, out, err, status);
   // CLI11 takes them from the back.
   const std::vector<std::string> words = without_separator(arguments);
   std::vector<std::string> reversed(words.rbegin(), words.rend());

@@ -3,20 +3,15 @@
 #include <dmmap/session.h>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <charconv>
-#include <filesystem>
-#include <fstream>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <ostream>
 #include <string>
 
+#include "cli/daemon_options.h"
 #include "cli/sound_control_command.h"
-#include "servers/daemon/daemon_log.h"
-#include "servers/daemon/readiness.h"
 #include "servers/sound/control/metrics.h"
 #include "servers/sound/device/sound_filesystem.h"
 #include "servers/sound/mix/engine.h"
@@ -26,8 +21,6 @@ namespace dmmap::cli {
 namespace {
 
 constexpr const char* kName = "dmmap sound";
-constexpr int kFailed = 1;
-constexpr int kUsage = 2;
 constexpr unsigned kLiveRate = 48000;  // Hz
 constexpr unsigned kLiveChannels = 2;
 
@@ -39,11 +32,8 @@ struct Settings {
   std::string channels = "auto";
   std::string ring = "auto";
   std::string tier = "auto";
-  std::string log_file;
-  std::string trace;
   std::string metrics;
-  bool detached = false;
-  bool is_private = false;
+  DaemonOptions daemon;
 };
 
 constexpr const char* kFooter = R"(Signals: SIGINT and SIGTERM end it; SIGHUP makes what the sink has safe on disk.
@@ -65,13 +55,6 @@ Result<std::optional<unsigned>> number_or_auto(const std::string& option, const 
   return std::optional(value);
 }
 
-// A file that is named relative to the present directory, in a way that stays right when that changes.
-std::string absolute(const std::string& file) {
-  std::error_code ignored;
-  const auto path = std::filesystem::absolute(file, ignored);
-  return ignored ? file : path.string();
-}
-
 // Nothing for "auto".
 Result<std::optional<Tier>> parse_tier(const std::string& text) {
   for (const Tier tier : {Tier::open, Tier::preload, Tier::kernel}) {
@@ -83,27 +66,6 @@ Result<std::optional<Tier>> parse_tier(const std::string& text) {
                         : fail(EINVAL, fmt::format("--tier has to be auto, open, preload or kernel, not '{}'", text));
 }
 
-using Trace = std::function<void(const std::string&)>;
-
-// "-" is stderr.
-Result<Trace> open_trace(const std::string& where, std::ostream& err) {
-  if (where.empty()) {
-    return Trace();
-  }
-  auto file = std::make_shared<std::ofstream>();
-  if (where != "-") {
-    file->open(where, std::ios::app);
-    if (!*file) {
-      return fail_errno(errno, fmt::format("can't write the trace {}", where));
-    }
-  }
-  std::ostream& out = where == "-" ? err : *file;
-  return [file, &out, lock = std::make_shared<std::mutex>()](const std::string& line) {
-    const std::lock_guard guard(*lock);
-    out << line << std::endl;
-  };
-}
-
 // What all of it is checked to be before anything is mounted or a process detached.
 struct Checked {
   sound::SinkChoice sink;
@@ -111,8 +73,7 @@ struct Checked {
   sound::MixFormat format;
   sound::RingWish ring = sound::RingWish::automatic;
   std::optional<Tier> tier;
-  LogSink log;
-  Trace trace;
+  DaemonOutput output;
 };
 
 Result<Checked> check(const Settings& settings, std::ostream& err) {
@@ -152,52 +113,41 @@ Result<Checked> check(const Settings& settings, std::ostream& err) {
       return tl::unexpected(address.error());
     }
   }
-  if (settings.detached && settings.trace == "-") {
-    return fail(EINVAL, "--daemon has no stderr: say --trace=FILE");
+  auto output = open_output(kName, settings.daemon, err);
+  if (!output) {
+    return tl::unexpected(output.error());
   }
-  auto trace = open_trace(settings.trace, err);
-  if (!trace) {
-    return tl::unexpected(trace.error());
-  }
-  checked.trace = std::move(*trace);
-  if (!settings.log_file.empty()) {
-    auto log = daemon::log_to_file(kName, absolute(settings.log_file));
-    if (!log) {
-      return tl::unexpected(log.error());
-    }
-    checked.log = std::move(*log);
-  } else {
-    checked.log = settings.detached ? daemon::log_to_syslog(kName) : daemon::log_to_stream(kName, err);
-  }
+  checked.output = std::move(*output);
   return checked;
 }
 
 // Serves until it's told to end.
 Result<void> serve(const Settings& settings, const Checked& checked, daemon::Readiness& readiness) {
-  auto sink = sound::open_sink(checked.sink, checked.log);
+  auto sink = sound::open_sink(checked.sink, checked.output.log);
   if (!sink) {
     return tl::unexpected(sink.error());
   }
-  const auto source = sound::open_source(checked.source, checked.log);
+  const auto source = sound::open_source(checked.source, checked.output.log);
   if (!source) {
     return tl::unexpected(source.error());
   }
   const sound::MachineClock clock;
   sound::Levels levels;
-  sound::Engine engine(clock, std::make_unique<sound::Mixer>(std::move(*sink), checked.format, levels, checked.log));
+  sound::Engine engine(clock,
+                       std::make_unique<sound::Mixer>(std::move(*sink), checked.format, levels, checked.output.log));
   sound::SoundFilesystem filesystem(
-      {clock, engine, source->get(), levels, checked.ring, checked.log, absolute(settings.mountpoint)});
+      {clock, engine, source->get(), levels, checked.ring, checked.output.log, absolute(settings.mountpoint)});
   SessionOptions options;
   options.mount.mountpoint = settings.mountpoint;
   options.mount.source = "dmmap-sound";
-  options.mount.allow_other = ::geteuid() == 0 && !settings.is_private;
+  options.mount.allow_other = settings.daemon.allow_other();
   if (checked.ring != sound::RingWish::shared) {
     options.direct_io_allow_mmap = true;
     options.explicit_inval_data = true;  // or each look into a paged ring would ask the server how old it is
   }
   options.tier = checked.tier;
-  options.log = checked.log;
-  options.trace = checked.trace;
+  options.log = checked.output.log;
+  options.trace = checked.output.trace;
   auto session = Session::mount(filesystem, std::move(options));
   if (!session) {
     return tl::unexpected(session.error());
@@ -207,8 +157,8 @@ Result<void> serve(const Settings& settings, const Checked& checked, daemon::Rea
     return tl::unexpected(rings.error());
   }
   const bool any = rings->kind != sound::RingKind::none;
-  checked.log(any ? LogLevel::info : LogLevel::warning,
-              any ? describe(*rings) : fmt::format("{}. To have it: {}", describe(*rings), rings->remedy));
+  checked.output.log(any ? LogLevel::info : LogLevel::warning,
+                     any ? describe(*rings) : fmt::format("{}. To have it: {}", describe(*rings), rings->remedy));
   std::unique_ptr<sound::Metrics> metrics;
   if (!settings.metrics.empty()) {
     auto serving = sound::Metrics::serve(settings.metrics, filesystem);
@@ -216,7 +166,7 @@ Result<void> serve(const Settings& settings, const Checked& checked, daemon::Rea
       return tl::unexpected(serving.error());
     }
     metrics = std::move(*serving);
-    checked.log(LogLevel::info, "metrics are at " + metrics->url());
+    checked.output.log(LogLevel::info, "metrics are at " + metrics->url());
   }
   engine.start();
   readiness.ready(fmt::format("{}: ready at {} (sink {})", kName, session->mountpoint(), settings.sink));
@@ -240,25 +190,8 @@ int run_sound(const Settings& settings, std::ostream& out, std::ostream& err) {
     complain(checked.error().message);
     return kUsage;
   }
-  daemon::Readiness readiness(out);
-  if (settings.detached) {
-    const auto status = readiness.detach(err);
-    if (!status) {
-      complain(status.error().message);
-      return kFailed;
-    }
-    if (*status) {
-      return **status;
-    }
-  }
-  const auto served = serve(settings, *checked, readiness);
-  if (served) {
-    return 0;
-  }
-  if (!readiness.failed(fmt::format("{}: {}", kName, served.error().message))) {
-    checked->log(LogLevel::error, served.error().message);
-  }
-  return kFailed;
+  return run_daemon(kName, settings.daemon, checked->output.log, out, err,
+                    [&](daemon::Readiness& readiness) { return serve(settings, *checked, readiness); });
 }
 
 }  // namespace
@@ -293,13 +226,9 @@ void add_sound_command(CLI::App& app, std::ostream& out, std::ostream& err, int&
                    "when programs are granted a ring: open (at open alone), preload (at each mmap of programs that "
                    "'dmmap run' started, and at no other time), kernel, or auto: wherever they ask")
       ->capture_default_str();
-  command->add_flag("--daemon", settings->detached, "detach when ready; the log goes to syslog, or to --log");
-  command->add_option("--log", settings->log_file, "log to this file");
-  command->add_flag("--trace{-}", settings->trace,
-                    "print each request and its answer to stderr, or with --trace=FILE to a file");
+  add_daemon_options(*command, settings->daemon);
   command->add_option("--metrics", settings->metrics,
                       "serve metrics for Prometheus at this ADDRESS:PORT, as 127.0.0.1:9464");
-  command->add_flag("--private", settings->is_private, "for this user only, which is so anyhow unless it's root");
   command->footer(kFooter);
   command->callback([&out, &err, &status, settings, command] {
     if (command->get_subcommands().empty()) {

@@ -48,7 +48,7 @@ void OwnFiles::log(LogLevel level, const std::string& text) {
   }
 }
 
-Result<UniqueFd> OwnFiles::open(NodeId node) {
+Result<UniqueFd> OwnFiles::open(NodeId node, int access) {
   const Use connection(*this);
   if (!connection) {
     return fail(ENOTCONN, "the mount is gone");
@@ -65,7 +65,7 @@ Result<UniqueFd> OwnFiles::open(NodeId node) {
     const session::WhileWaiting waiting;
     if (waiting.may_wait()) {
       do {
-        fd.reset(::open(fmt::format("{}/{}", connection->mountpoint(), name).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+        fd.reset(::open(fmt::format("{}/{}", connection->mountpoint(), name).c_str(), access | O_CLOEXEC | O_NOFOLLOW));
       } while (!fd && errno == EINTR);
       code = errno;
     } else {

@@ -30,8 +30,9 @@ class OwnFiles {
   /// Waits for the calls that use the connection; they fail, since the mount is gone.
   void unmounted() DMMAP_EXCLUDES(lock_);
 
-  /// Errors: ENOTCONN when there's no mount any more; those of open(2). Waits for requests of the mount.
-  Result<UniqueFd> open(NodeId node) DMMAP_EXCLUDES(lock_);
+  /// `access` is O_RDWR or O_RDONLY. Errors: ENOTCONN when there's no mount any more; those of open(2). Waits for
+  /// requests of the mount.
+  Result<UniqueFd> open(NodeId node, int access) DMMAP_EXCLUDES(lock_);
 
   /// The connection, which stays while one of these exists.
   class Use {

@@ -147,7 +147,7 @@ Result<bool> PagedRegion::Impl::through_node(const Need& need, const OnFile& on_
     return tl::unexpected(not_through("a call of this region").error());
   }
   if (!file) {
-    auto opened = files->open(node);
+    auto opened = files->open(node, O_RDWR);
     if (!opened) {
       return tl::unexpected(opened.error());
     }

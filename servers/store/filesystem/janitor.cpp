@@ -1,0 +1,113 @@
+#include "servers/store/filesystem/janitor.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <utility>
+
+#include "servers/store/kv/view.h"
+#include "servers/store/pages/file_pages.h"
+#include "servers/store/tree/tree.h"
+
+namespace dmmap::store {
+
+namespace {
+
+// Freed pages come with every write into what is shared: they're gone after in heaps.
+constexpr auto kPause = std::chrono::milliseconds(500);
+
+}  // namespace
+
+Result<std::unique_ptr<Janitor>> Janitor::start(Database& database, LogSink log) {
+  std::unique_ptr<Janitor> janitor(new Janitor(database, std::move(log)));
+  const View view(database);
+  FileId last;
+  while (true) {
+    const auto next = next_orphan(view, last);
+    if (!next) {
+      return tl::unexpected(next.error());
+    }
+    if (!*next) {
+      break;
+    }
+    last = **next;
+    janitor->orphans_.push_back(last);
+  }
+  janitor->thread_ = std::thread([raw = janitor.get()] { raw->work(); });
+  return janitor;
+}
+
+Janitor::~Janitor() {
+  {
+    const std::lock_guard guard(lock_);
+    ending_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+}
+
+void Janitor::remove(FileId file) {
+  {
+    const std::lock_guard guard(lock_);
+    orphans_.push_back(file);
+  }
+  changed_.notify_all();
+}
+
+void Janitor::freed() {
+  const std::lock_guard guard(lock_);
+  freed_ = true;
+}
+
+bool Janitor::ending() {
+  const std::lock_guard guard(lock_);
+  return ending_;
+}
+
+void Janitor::complain(const std::string& what, const Error& error) const {
+  log_(LogLevel::error, fmt::format("{}: {}; the next start tries it again", what, error.message));
+}
+
+bool Janitor::removed(FileId file) {
+  while (!ending()) {
+    const auto more = remove_orphan(database_, file);
+    if (!more) {
+      complain(fmt::format("removing file {}", file.value), more.error());
+      return false;
+    }
+    if (!*more) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void Janitor::work() {
+  while (true) {
+    std::vector<FileId> orphans;
+    bool freed = false;
+    {
+      std::unique_lock guard(lock_);
+      changed_.wait_for(guard, kPause, [this] { return ending_ || !orphans_.empty(); });
+      if (ending_) {
+        return;
+      }
+      orphans.swap(orphans_);
+      freed = std::exchange(freed_, false);
+    }
+    for (const FileId file : orphans) {
+      freed = removed(file) || freed;
+    }
+    while (freed && !ending()) {
+      const auto more = reap_pages(database_);
+      if (!more) {
+        complain("removing the bytes of freed pages", more.error());
+      }
+      freed = more && *more;
+    }
+  }
+}
+
+}  // namespace dmmap::store
