@@ -1,8 +1,6 @@
 // SoundServer: `dmmap sound` on a mount of its own, with a WAV file as what it is heard by.
 //
-// Promises: the program that was built, started as a user would start it; the constructor returns when it says that
-// it's ready. The destructor ends it, and takes away what it leaves. What it says goes to the test's log when a test
-// fails.
+// Promises: as Daemon's.
 #pragma once
 
 #include <sys/types.h>
@@ -14,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "programs/daemon.h"
 #include "support/audio_compare.h"
 #include "support/process.h"
 #include "support/temporary_directory.h"
@@ -41,9 +40,8 @@ class SoundServer {
   explicit SoundServer(const SoundServerOptions& options);
   SoundServer(const SoundServer&) = delete;
   SoundServer& operator=(const SoundServer&) = delete;
-  ~SoundServer();
 
-  [[nodiscard]] bool ready() const { return ready_; }
+  [[nodiscard]] bool ready() const { return daemon_.ready(); }
   [[nodiscard]] std::filesystem::path dsp() const { return mountpoint() / "dsp"; }
   [[nodiscard]] std::filesystem::path mountpoint() const { return directory_ / "mnt"; }
   [[nodiscard]] const std::filesystem::path& recording() const { return recording_; }
@@ -52,22 +50,21 @@ class SoundServer {
   /// As whom programs have to run, unless it's the test's own.
   [[nodiscard]] std::optional<uid_t> user() const { return user_; }
   /// What the server has said so far.
-  [[nodiscard]] std::string log() const { return process_.out() + process_.err(); }
+  [[nodiscard]] std::string log() const { return daemon_.log(); }
   /// Whether it says `text` within a time that is long enough for any machine.
-  [[nodiscard]] bool says(std::string_view text);
-  [[nodiscard]] Process& process() { return process_; }
+  [[nodiscard]] bool says(std::string_view text) { return daemon_.says(text); }
+  [[nodiscard]] Process& process() { return daemon_.process(); }
 
   /// Ends the server as Ctrl-C does, and brings what was heard. A test failure when it doesn't end well.
   Audio finish();
   /// The same, where the sink is no file.
-  void end();
+  void end() { daemon_.end(); }
 
  private:
   TemporaryDirectory directory_;
   std::filesystem::path recording_;
   std::optional<uid_t> user_;
-  Process process_;
-  bool ready_ = false;
+  Daemon daemon_;
 };
 
 /// Whether process `pid` has a file of that path mapped now.
