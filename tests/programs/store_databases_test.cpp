@@ -43,7 +43,7 @@ TEST_F(StoreDatabases, SqliteMapsAndWritesAhead) {
   const std::string printed = server_->sh(R"sh(
     sqlite3 t.db 'PRAGMA journal_mode=WAL; CREATE TABLE t(a INTEGER PRIMARY KEY, who INTEGER, b BLOB);'
     writer() {
-      python3 -c '
+      /usr/bin/python3 -c '
 import sys
 for n in range(40):
     print("BEGIN IMMEDIATE;")
@@ -71,7 +71,7 @@ S
 TEST_F(StoreDatabases, LmdbWritesThroughItsMap) {
   DMMAP_NEEDS(needs::program("mdb_copy"));
   server_->sh(R"sh(
-    python3 - <<'P'
+    /usr/bin/python3 - <<'P'
 import lmdb
 env = lmdb.open("l", map_size=1 << 28, writemap=True, max_dbs=1)
 for round in range(20):

@@ -131,7 +131,7 @@ TEST_F(StoreTools, CopiesShareAndKeepWhatWasJustStored) {
   const std::string printed = sh(R"sh(
     dd if=/dev/urandom of=big bs=1M count=64 status=none
     cp big copy && cmp big copy
-    python3 - <<'P'
+    /usr/bin/python3 - <<'P'
 import mmap, os, subprocess
 with open("stored", "w+b") as file:
     file.truncate(1 << 20)

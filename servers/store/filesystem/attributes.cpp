@@ -1,6 +1,7 @@
 #include "servers/store/filesystem/attributes.h"
 
 #include <dirent.h>
+#include <sys/stat.h>
 
 #include <chrono>
 
@@ -9,6 +10,14 @@ namespace dmmap::store {
 namespace {
 
 constexpr std::chrono::hours kForGood{24};
+
+// The kernel doesn't see the blocks of a file become more when it brings dirty pages, except at close(2)
+// (fs/fuse/file.c, fuse_flush), and nothing else of a file changes behind its back.
+constexpr std::chrono::seconds kForBlocks{1};
+
+std::chrono::nanoseconds valid(const Inode& inode) {
+  return S_ISREG(inode.mode) ? std::chrono::nanoseconds(kForBlocks) : std::chrono::nanoseconds(kForGood);
+}
 
 }  // namespace
 
@@ -31,7 +40,7 @@ Attributes attributes_of(const Inode& inode) {
 }
 
 AttributesReply attributes_reply(const Inode& inode) {
-  return {attributes_of(inode), kForGood};
+  return {attributes_of(inode), valid(inode)};
 }
 
 Entry entry_of(const Inode& inode) {
@@ -39,7 +48,7 @@ Entry entry_of(const Inode& inode) {
   entry.node = NodeId{inode.file.value};
   entry.attributes = attributes_of(inode);
   entry.entry_valid = kForGood;
-  entry.attributes_valid = kForGood;
+  entry.attributes_valid = valid(inode);
   return entry;
 }
 

@@ -11,7 +11,7 @@
 namespace dmmap::store {
 
 [[nodiscard]] Attributes attributes_of(const Inode& inode);
-/// All that is asked of the store goes through the kernel, so what it was told stays true.
+/// All that changes the store goes through the kernel, so what it was told stays true for as long as this says.
 [[nodiscard]] AttributesReply attributes_reply(const Inode& inode);
 [[nodiscard]] Entry entry_of(const Inode& inode);
 /// As readdir(3) has it; `next` is where a listing goes on.
