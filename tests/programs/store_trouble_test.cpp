@@ -83,7 +83,7 @@ TEST_F(StoreTrouble, AFlippedBitCostsAPageAndIsNamed) {
   StoreServer server;
   ASSERT_TRUE(server.ready());
   server.sh(R"sh(
-    for page in 0 1 2 3; do head -c 4092 /dev/urandom; printf "pg$page"; printf '%02d' $page; done | head -c 16376 >f
+    for page in 0 1 2 3; do head -c 4090 /dev/urandom; printf "page0$page"; done >f
     head -c 16384 /dev/urandom >g
     cp f f2; sync f g f2)sh");
   // So that the pages are in a file of their own, not in the log.
@@ -91,7 +91,7 @@ TEST_F(StoreTrouble, AFlippedBitCostsAPageAndIsNamed) {
   server.start();
   server.sh("head -c 300000000 /dev/urandom >filler; sync filler; rm filler");
   server.end();
-  ASSERT_TRUE(flip_a_bit_of(server.database(), "pg1"));
+  ASSERT_TRUE(flip_a_bit_of(server.database(), "page01"));
   const Outcome found = store({"check", server.database()});
   EXPECT_EQ(found.status, 1) << found.out;
   EXPECT_THAT(found.err, HasSubstr("page ")) << found.err;

@@ -187,7 +187,10 @@ Result<void> settle(Database& database) {
       return removed;
     }
   }
-  return until_done([&] { return reap_pages(database); });
+  return until_done([&]() -> Result<bool> {
+    const auto reaped = reap_pages(database);
+    return reaped ? Result<bool>(reaped->has_value()) : tl::unexpected(reaped.error());
+  });
 }
 
 }  // namespace dmmap::store::testing

@@ -219,6 +219,11 @@ Result<std::uint64_t> Content::seek(const Reader& reader, std::uint64_t offset, 
   return *found ? std::max(offset, start_of(**found)) : inode_.size;
 }
 
+Result<bool> Content::is_there(const Reader& reader, FileId file, std::uint64_t offset, std::size_t size) {
+  const auto hole = FilePages(file).find(reader, {page_of(offset), pages_for(offset + size)}, true);
+  return hole ? Result<bool>(!*hole) : tl::unexpected(hole.error());
+}
+
 Result<bool> trim(Database& database, FileId file) {
   Transaction transaction(database);
   auto inode = get_inode(transaction, file);

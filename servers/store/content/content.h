@@ -41,6 +41,9 @@ class Content {
   /// isn't below the size, or no data comes.
   [[nodiscard]] Result<std::uint64_t> seek(const Reader& reader, std::uint64_t offset, bool hole) const;
 
+  /// Whether all of this is in pages that the file has.
+  [[nodiscard]] static Result<bool> is_there(const Reader& reader, FileId file, std::uint64_t offset, std::size_t size);
+
  private:
   void count(std::int64_t more) { inode_.pages += static_cast<std::uint64_t>(more); }
   /// A bounded part of `pages`. Returns where it ended.

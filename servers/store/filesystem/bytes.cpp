@@ -45,13 +45,39 @@ void StoreFilesystem::read(const ReadRequest& request, Reply<Data> reply) {
   reply.ok({request.lock_owner ? std::span(bytes).first(*size) : std::span(bytes)});
 }
 
-void StoreFilesystem::write(const WriteRequest& request, Reply<Written> reply) {
+// Where the disk is full: what the kernel brings of stores through mappings and of write(2), which it has taken, is
+// kept as far as there's room that was kept back; and of the last of that what doesn't need more in the end, since it
+// takes the place of what is there.
+Result<StoreFilesystem::Taking> StoreFilesystem::taking(const WriteRequest& request) {
   const DiskSpace::Room room = space_.room();
-  if (room == DiskSpace::Room::removing || (room == DiskSpace::Room::writeback && !request.from_page_cache)) {
-    if (request.from_page_cache) {
-      log_(LogLevel::error, fmt::format("the disk is full: {} bytes of file {} at offset {} are lost",
-                                        request.data.size(), request.node.value, request.offset));
+  if (room == DiskSpace::Room::all) {
+    told_full_ = false;
+    return Taking::wholly;
+  }
+  bool keep = request.from_page_cache && room != DiskSpace::Room::removing;
+  if (keep && room == DiskSpace::Room::replacing) {
+    const View view(database_);
+    const auto there = Content::is_there(view, file_of(request.node), request.offset, request.data.size());
+    if (!there) {
+      return tl::unexpected(there.error());
     }
+    keep = *there;
+  }
+  if (!keep && request.from_page_cache && !told_full_.exchange(true)) {
+    log_(LogLevel::error,
+         "the disk is full: from now on what programs write may be lost, of which fsync, msync and close "
+         "tell them by ENOSPC; make room on the disk, or remove files");
+  }
+  return keep ? Taking::told_enospc : Taking::not_at_all;
+}
+
+void StoreFilesystem::write(const WriteRequest& request, Reply<Written> reply) {
+  const auto taken = taking(request);
+  if (!taken) {
+    refuse(reply, taken);
+    return;
+  }
+  if (*taken == Taking::not_at_all) {
     reply.error(ENOSPC);
     return;
   }
@@ -67,8 +93,7 @@ void StoreFilesystem::write(const WriteRequest& request, Reply<Written> reply) {
         return Written{static_cast<std::uint32_t>(request.data.size())};
       });
   janitor_->freed();
-  if (written && room != DiskSpace::Room::all) {
-    // The kernel drops the bytes now, and tells the program; they're kept all the same.
+  if (written && *taken == Taking::told_enospc) {
     reply.error(ENOSPC);
     return;
   }

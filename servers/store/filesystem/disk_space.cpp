@@ -43,7 +43,10 @@ DiskSpace::Room DiskSpace::room() const {
   if (now >= kept_) {
     return Room::all;
   }
-  return now >= kept_ / 2 ? Room::writeback : Room::removing;
+  if (now >= kept_ / 2) {
+    return Room::writeback;
+  }
+  return now >= kept_ / 4 ? Room::replacing : Room::removing;
 }
 
 bool DiskSpace::has(std::uint64_t bytes) const {

@@ -24,6 +24,7 @@ class DiskSpace {
   enum class Room {
     all,        ///< whatever is to be stored
     writeback,  ///< what the kernel brings of stores that it has taken; who asks is told ENOSPC
+    replacing,  ///< the same, where it takes the place of what is there
     removing,   ///< nothing but what makes room
   };
   [[nodiscard]] Room room() const;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -16,10 +17,15 @@ namespace {
 // Freed pages come with every write into what is shared: they're gone after in heaps.
 constexpr auto kPause = std::chrono::milliseconds(500);
 
+// RocksDB gives the room of what was removed back when it happens to put those files in order: it's made to where that
+// is much, or where room is short.
+constexpr std::uint64_t kMuch = 16384;       // pages
+constexpr std::uint64_t kMuchInNeed = 1024;  // pages
+
 }  // namespace
 
-Result<std::unique_ptr<Janitor>> Janitor::start(Database& database, LogSink log) {
-  std::unique_ptr<Janitor> janitor(new Janitor(database, std::move(log)));
+Result<std::unique_ptr<Janitor>> Janitor::start(Database& database, const DiskSpace& space, LogSink log) {
+  std::unique_ptr<Janitor> janitor(new Janitor(database, space, std::move(log)));
   const View view(database);
   FileId last;
   while (true) {
@@ -84,6 +90,35 @@ bool Janitor::removed(FileId file) {
   return false;
 }
 
+void Janitor::reap() {
+  while (!ending()) {
+    const auto reaped = reap_pages(database_);
+    if (!reaped) {
+      complain("removing the bytes of freed pages", reaped.error());
+    }
+    if (!reaped || !*reaped) {
+      return;
+    }
+    const PageRange pages = **reaped;
+    const std::uint64_t first = reaped_count_ == 0 ? pages.first : std::min(reaped_.first, pages.first);
+    const std::uint64_t end = std::max(reaped_.first + reaped_.count, pages.first + pages.count);
+    reaped_ = {first, end - first};
+    reaped_count_ += pages.count;
+  }
+}
+
+void Janitor::give_back_what_is_worth_it() {
+  const bool tight = space_.room() != DiskSpace::Room::all;
+  if (reaped_count_ < (tight ? kMuchInNeed : kMuch)) {
+    return;
+  }
+  if (const auto given = give_room_back(database_, reaped_, tight); !given) {
+    complain("giving room back", given.error());
+  }
+  reaped_ = {};
+  reaped_count_ = 0;
+}
+
 void Janitor::work() {
   while (true) {
     std::vector<FileId> orphans;
@@ -100,13 +135,10 @@ void Janitor::work() {
     for (const FileId file : orphans) {
       freed = removed(file) || freed;
     }
-    while (freed && !ending()) {
-      const auto more = reap_pages(database_);
-      if (!more) {
-        complain("removing the bytes of freed pages", more.error());
-      }
-      freed = more && *more;
+    if (freed) {
+      reap();
     }
+    give_back_what_is_worth_it();
   }
 }
 

@@ -5,13 +5,17 @@
 // of it is found at the next start. Thread safety: every call, from any thread.
 #pragma once
 
+#include <dmmap/ids.h>
 #include <dmmap/log.h>
 
 #include <condition_variable>
+#include <cstdint>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
 
+#include "servers/store/filesystem/disk_space.h"
 #include "servers/store/kv/database.h"
 #include "servers/store/pages/file_id.h"
 
@@ -19,9 +23,9 @@ namespace dmmap::store {
 
 class Janitor {
  public:
-  /// Begins with all orphans that there are: REQUIRES that nobody uses the store yet. `log` is told what can't be
-  /// removed. Errors: EIO.
-  static Result<std::unique_ptr<Janitor>> start(Database& database, LogSink log);
+  /// Begins with all orphans that there are: REQUIRES that nobody uses the store yet. `space` is the disk that it lies
+  /// on. `log` is told what can't be removed. Errors: EIO.
+  static Result<std::unique_ptr<Janitor>> start(Database& database, const DiskSpace& space, LogSink log);
   Janitor(const Janitor&) = delete;
   Janitor& operator=(const Janitor&) = delete;
   /// Ends after the transaction that is under way.
@@ -33,15 +37,21 @@ class Janitor {
   void freed();
 
  private:
-  Janitor(Database& database, LogSink log) : database_(database), log_(std::move(log)) {}
+  Janitor(Database& database, const DiskSpace& space, LogSink log)
+      : database_(database), space_(space), log_(std::move(log)) {}
   void work();
+  void reap();
+  void give_back_what_is_worth_it();
   /// False when it failed, or the janitor is to end.
   bool removed(FileId file);
   [[nodiscard]] bool ending();
   void complain(const std::string& what, const Error& error) const;
 
   Database& database_;
+  const DiskSpace space_;
   const LogSink log_;
+  PageRange reaped_;  // between which pages have been reaped since room was last given back
+  std::uint64_t reaped_count_ = 0;
   std::mutex lock_;
   std::condition_variable changed_;
   std::vector<FileId> orphans_;

@@ -31,7 +31,7 @@ Result<std::unique_ptr<StoreFilesystem>> StoreFilesystem::over(Database& databas
   if (auto recovered = filesystem->recover(); !recovered) {
     return tl::unexpected(recovered.error());
   }
-  auto janitor = Janitor::start(database, std::move(log));
+  auto janitor = Janitor::start(database, filesystem->space_, std::move(log));
   if (!janitor) {
     return tl::unexpected(janitor.error());
   }

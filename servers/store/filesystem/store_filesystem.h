@@ -12,6 +12,7 @@
 #include <dmmap/log.h>
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -99,6 +100,9 @@ class StoreFilesystem final : public Filesystem {
       -> decltype(change(std::declval<Transaction&>(), std::declval<Inode&>()));
   /// Errors: ENOSPC when nothing more is to be stored.
   [[nodiscard]] Result<void> room() const;
+  /// Whether what a program has stored is to be taken, and said to be.
+  enum class Taking { wholly, told_enospc, not_at_all };
+  [[nodiscard]] Result<Taking> taking(const WriteRequest& request);
 
   template <class Make>
   Result<Inode> made(const Make& make);
@@ -120,6 +124,7 @@ class StoreFilesystem final : public Filesystem {
   const LogSink log_;
   DirtyPages dirty_;
   const std::array<session::Interceptor*, 1> interceptors_;
+  std::atomic<bool> told_full_ = false;
   std::array<std::mutex, 64> pages_;
   std::unique_ptr<Janitor> janitor_;
 };

@@ -252,13 +252,13 @@ Result<std::uint64_t> FilePages::count(const Reader& reader, PageSpan pages) con
 }
 
 // Outside of transactions: nobody can come to need these pages again, and a range is one entry of the batch.
-Result<bool> reap_pages(Database& database) {
+Result<std::optional<PageRange>> reap_pages(Database& database) {
   const std::unique_ptr<rocksdb::Iterator> freed(
       database.db().NewIterator(rocksdb::ReadOptions(), database.table(Table::freed)));
   freed->SeekToFirst();
   if (!freed->Valid()) {
     const auto good = result_of(freed->status(), "looking for freed pages");
-    return good ? Result<bool>(false) : tl::unexpected(good.error());
+    return good ? Result<std::optional<PageRange>>(std::nullopt) : tl::unexpected(good.error());
   }
   const auto first = decode<1>(freed->key().ToStringView());
   const auto count = decode<1>(freed->value().ToStringView());
@@ -274,7 +274,24 @@ Result<bool> reap_pages(Database& database) {
         .PermitUncheckedError();
   }
   const auto written = result_of(database.db().Write(rocksdb::WriteOptions(), &batch), "removing freed pages");
-  return written ? Result<bool>(true) : tl::unexpected(written.error());
+  return written ? Result<std::optional<PageRange>>(PageRange{(*first)[0], end - (*first)[0]})
+                 : tl::unexpected(written.error());
+}
+
+Result<void> give_room_back(Database& database, PageRange pages, bool tight) {
+  rocksdb::CompactRangeOptions options;
+  options.exclusive_manual_compaction = false;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  if (tight) {
+    options.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kForce;
+    options.blob_garbage_collection_age_cutoff = 1;
+  }
+  const std::string first = encode({pages.first});
+  const std::string last = encode({pages.first + pages.count});
+  const rocksdb::Slice begin(first);
+  const rocksdb::Slice end(last);
+  return result_of(database.db().CompactRange(options, database.table(Table::pages), &begin, &end),
+                   "giving the room of freed pages back");
 }
 
 }  // namespace dmmap::store

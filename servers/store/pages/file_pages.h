@@ -69,8 +69,11 @@ class FilePages {
   RunTable list_;
 };
 
-/// Removes the bytes of pages that nobody refers to any more, a bounded number at a time. Returns whether there may be
-/// more. Thread safety: any thread, one at a time.
-Result<bool> reap_pages(Database& database);
+/// Removes the bytes of pages that nobody refers to any more, a bounded number at a time. Returns which; nothing when
+/// there are none left. Thread safety: any thread, one at a time.
+Result<std::optional<PageRange>> reap_pages(Database& database);
+/// Has RocksDB give back the room of such pages, which were removed between `pages`' first and last; it waits for that.
+/// With `tight` also where others lie between them, which takes longer. Errors: EIO, ENOSPC.
+Result<void> give_room_back(Database& database, PageRange pages, bool tight);
 
 }  // namespace dmmap::store
