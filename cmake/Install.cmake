@@ -50,7 +50,7 @@ install(FILES ${CMAKE_SOURCE_DIR}/packaging/tmpfiles/dmmap-sound.conf DESTINATIO
 install(FILES ${CMAKE_SOURCE_DIR}/packaging/default/dmmap-sound DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples
         COMPONENT runtime)
 
-foreach(page dmmap.1 dmmap-probe.1 dmmap-regions.1 dmmap-run.1 dmmap-sound.1)
+foreach(page dmmap.1 dmmap-probe.1 dmmap-regions.1 dmmap-run.1 dmmap-sound.1 dmmap-store.1)
   configure_file(${CMAKE_SOURCE_DIR}/packaging/man/${page}.in ${CMAKE_BINARY_DIR}/packaging/${page} @ONLY)
   install(FILES ${CMAKE_BINARY_DIR}/packaging/${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT runtime)
 endforeach()

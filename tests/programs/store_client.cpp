@@ -1,6 +1,6 @@
 // store_client FOLDER PROMISES FIRST: changes files in FOLDER, on a mount of `dmmap store`, in all sorts of ways until
 // it can't any more, and adds to the file PROMISES a line for each version that a system call has promised to keep:
-// "file NAME VERSION" and "page PAGE VERSION". Versions begin with FIRST.
+// "file NAME VERSION" and "page PAGE VERSION". Versions begin with FIRST. Says "begun" when it has FOLDER open.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -156,6 +156,8 @@ int main(int argc, char** argv) {
   const int promises = ::open(argv[2], O_WRONLY | O_CREAT | O_APPEND, 0644);
   must(folder >= 0 && promises >= 0);
   Client client(folder, promises, std::strtoull(argv[3], nullptr, 10));
+  std::puts("begun");
+  std::fflush(stdout);
   while (true) {
     client.step();
   }

@@ -82,6 +82,8 @@ TEST(StoreKill, KeepsWhatWasPromisedAndStaysSound) {
   std::mt19937 random(seed);
   for (unsigned round = 1; round <= kills() && !::testing::Test::HasFailure(); ++round) {
     Process client({DMMAP_STORE_CLIENT, server.mountpoint(), promises, std::to_string(round * kVersionsEach)});
+    // Before that it would find the folder that was mounted on.
+    ASSERT_TRUE(client.wait_for_output("begun", kClientsEnd)) << client.err();
     std::this_thread::sleep_for(std::chrono::milliseconds(random() % 400));
     ASSERT_TRUE(client.running()) << client.err();
     server.kill();
