@@ -10,6 +10,7 @@
 
 #include "cli/daemon_options.h"
 #include "cli/store_report_commands.h"
+#include "cli/store_snapshot_command.h"
 #include "servers/store/filesystem/store_filesystem.h"
 #include "servers/store/kv/database.h"
 
@@ -98,6 +99,7 @@ void add_store_command(CLI::App& app, std::ostream& out, std::ostream& err, int&
   command->add_option("database", settings->database, "the store's folder");
   command->add_option("mountpoint", settings->mountpoint, "an existing directory");
   add_store_report_commands(*command, out, err, status);
+  add_store_snapshot_command(*command, err, status);
   command->add_flag("--create", settings->create, "make the store if there's none yet");
   command->add_option("--cache", settings->cache, "memory for what is read and what is written, in MiB each")
       ->check(CLI::Range(8U, 65536U))

@@ -154,5 +154,45 @@ P
   server_->start();
 }
 
+TEST_F(StoreTools, SnapshotsHaveWhatWasStoredBefore) {
+  const std::string dmmap = DMMAP_PROGRAM;
+  sh("snapshot() { " + dmmap + R"sh( store snapshot "$@"; }
+    mkdir tree && cp -r "$SOURCE/src" "$SOURCE/docs" tree && ln tree/src/CMakeLists.txt tree/hard
+    [[ ! -e before ]]
+    snapshot tree before
+    diff -r tree before
+    [[ $(stat -c '%y %a %h' tree/src tree/hard) == "$(stat -c '%y %a %h' before/src before/hard)" ]]
+    [[ $(ls | tr '\n' ' ') == 'before tree ' && $(stat -c %h .) == 4 ]]
+    echo changed >>tree/src/CMakeLists.txt && rm -r tree/docs
+    [[ -d before/docs ]] && ! grep -q changed before/src/CMakeLists.txt before/hard
+    snapshot tree tree/in.itself && diff -r tree/src tree/in.itself/src && [[ ! -e tree/in.itself/in.itself ]]
+    snapshot tree/hard one.file/ && cmp tree/hard one.file
+    refused() { if snapshot "$@" 2>error; then exit 1; fi; cat error; }
+    refused tree before | grep -q 'File exists'
+    refused tree /tmp/elsewhere | grep -q "aren't on the same mount"
+    refused "$SOURCE/src" "$SOURCE/other" | grep -q "isn't on a mount of dmmap store"
+    refused nothing other | grep -q 'No such file'
+    chmod 711 ..
+    setpriv --reuid=65534 --clear-groups )sh" +
+     dmmap + R"sh( store snapshot tree other 2>error && exit 1
+    grep -q 'only root and the user who runs the server' error
+    [[ ! -e other ]])sh");
+  // What is stored through a mapping, and written to an open file, is in it; none of it has been synced.
+  sh("dmmap=" + dmmap + R"sh(
+    /usr/bin/python3 - $dmmap <<'P'
+import mmap, subprocess, sys
+with open("tree/mapped", "w+b") as mapped, open("tree/written", "wb") as written:
+    mapped.truncate(1 << 20)
+    memory = mmap.mmap(mapped.fileno(), 1 << 20)
+    memory[300000:300006] = b"stored"
+    written.write(b"w" * 50000)
+    written.flush()
+    subprocess.check_call([sys.argv[1], "store", "snapshot", "tree", "after"])
+    memory[300000:300006] = b"later!"
+    assert open("after/mapped", "rb").read() == b"\0" * 300000 + b"stored" + b"\0" * (748576 - 6)
+    assert open("after/written", "rb").read() == b"w" * 50000
+P)sh");
+}
+
 }  // namespace
 }  // namespace dmmap::testing

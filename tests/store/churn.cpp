@@ -183,7 +183,11 @@ Result<void> settle(Database& database) {
     if (!*orphan) {
       break;
     }
-    if (auto removed = until_done([&] { return remove_orphan(database, **orphan); }); !removed) {
+    if (auto removed = until_done([&]() -> Result<bool> {
+          const auto done = remove_orphan(database, **orphan);
+          return done ? Result<bool>(done->more) : tl::unexpected(done.error());
+        });
+        !removed) {
       return removed;
     }
   }

@@ -144,7 +144,7 @@ TEST(TreeTest, AnOrphanGoesPieceByPiece) {
   EXPECT_EQ(code_of(remove_orphan(store.database(), made->file)), EBUSY);
   ASSERT_TRUE(store.change([](Tree& tree) { return tree.unlink(kRootFile, "file"); }));
   int steps = 1;
-  for (auto more = remove_orphan(store.database(), made->file); more && *more;
+  for (auto more = remove_orphan(store.database(), made->file); more && more->more;
        more = remove_orphan(store.database(), made->file)) {
     EXPECT_EQ(tree_damage(View(store.database())), "");
     ++steps;

@@ -20,10 +20,32 @@ void StoreFilesystem::open(const OpenRequest& request, Reply<Opened> reply) {
   }
   Opened opened;
   opened.keep_cache = true;  // nobody but the kernel changes it
-  reply.ok(opened);
+  this->opened(file_of(request.node), request.flags);
+  if (reply.ok(opened) == Delivery::gone) {
+    closed(file_of(request.node), request.flags);
+  }
 }
 
-void StoreFilesystem::release(const ReleaseRequest& /*request*/, Reply<Done> reply) {
+void StoreFilesystem::opened(FileId file, int flags) {
+  if ((flags & O_ACCMODE) != O_RDONLY) {
+    const std::lock_guard guard(writers_lock_);
+    ++writers_[file.value];
+  }
+}
+
+void StoreFilesystem::closed(FileId file, int flags) {
+  if ((flags & O_ACCMODE) == O_RDONLY) {
+    return;
+  }
+  const std::lock_guard guard(writers_lock_);
+  const auto found = writers_.find(file.value);
+  if (found != writers_.end() && --found->second == 0) {
+    writers_.erase(found);
+  }
+}
+
+void StoreFilesystem::release(const ReleaseRequest& request, Reply<Done> reply) {
+  closed(file_of(request.node), request.flags);
   reply.ok({});
 }
 
@@ -113,6 +135,7 @@ Result<Inode> StoreFilesystem::resized(FileId file, std::uint64_t size) {
     return changing;
   });
   while (inode && more) {
+    const std::lock_guard changing(changing_);
     const auto left = trim(database_, file);
     if (!left) {
       return tl::unexpected(left.error());

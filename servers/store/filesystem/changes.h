@@ -39,6 +39,7 @@ void StoreFilesystem::answer(Reply<T>& reply, const Result<T>& result) const {
 
 template <class Change>
 auto StoreFilesystem::committed(const Change& change) -> decltype(change(std::declval<Transaction&>())) {
+  const std::lock_guard changing(changing_);
   Transaction transaction(database_);
   auto result = change(transaction);
   if (result) {

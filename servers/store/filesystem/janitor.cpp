@@ -76,14 +76,15 @@ void Janitor::complain(const std::string& what, const Error& error) const {
   log_(LogLevel::error, fmt::format("{}: {}; the next start tries it again", what, error.message));
 }
 
-bool Janitor::removed(FileId file) {
+bool Janitor::removed(FileId file, std::vector<FileId>& orphaned) {
   while (!ending()) {
     const auto more = remove_orphan(database_, file);
     if (!more) {
       complain(fmt::format("removing file {}", file.value), more.error());
       return false;
     }
-    if (!*more) {
+    orphaned.insert(orphaned.end(), more->orphaned.begin(), more->orphaned.end());
+    if (!more->more) {
       return true;
     }
   }
@@ -132,8 +133,10 @@ void Janitor::work() {
       orphans.swap(orphans_);
       freed = std::exchange(freed_, false);
     }
-    for (const FileId file : orphans) {
-      freed = removed(file) || freed;
+    while (!orphans.empty() && !ending()) {
+      const FileId file = orphans.back();
+      orphans.pop_back();
+      freed = removed(file, orphans) || freed;
     }
     if (freed) {
       reap();

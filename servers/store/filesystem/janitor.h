@@ -42,8 +42,8 @@ class Janitor {
   void work();
   void reap();
   void give_back_what_is_worth_it();
-  /// False when it failed, or the janitor is to end.
-  bool removed(FileId file);
+  /// False when it failed, or the janitor is to end. Adds to `orphaned` what is to be removed then.
+  bool removed(FileId file, std::vector<FileId>& orphaned);
   [[nodiscard]] bool ending();
   void complain(const std::string& what, const Error& error) const;
 

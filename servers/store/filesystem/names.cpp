@@ -18,16 +18,6 @@ Result<Entry> entry(const Result<Inode>& inode) {
   return inode ? Result<Entry>(entry_of(*inode)) : tl::unexpected(inode.error());
 }
 
-Result<Created> created(const Result<Inode>& inode) {
-  Created answer;
-  if (!inode) {
-    return tl::unexpected(inode.error());
-  }
-  answer.entry = entry_of(*inode);
-  answer.opened.keep_cache = true;
-  return answer;
-}
-
 NewFile new_file(const Caller& caller, std::uint32_t mode) {
   return {.mode = mode, .uid = caller.uid, .gid = caller.gid};
 }
@@ -143,12 +133,28 @@ void StoreFilesystem::mkdir(const MkdirRequest& request, Reply<Entry> reply) {
 
 void StoreFilesystem::create(const CreateRequest& request, Reply<Created> reply) {
   const NewFile file = new_file(request.caller, S_IFREG | (request.mode & kModeBits));
-  answer(reply, created(made([&](Tree& tree) { return tree.make(file_of(request.node), request.name, file); })));
+  answer_created(reply, request.flags,
+                 made([&](Tree& tree) { return tree.make(file_of(request.node), request.name, file); }));
 }
 
 void StoreFilesystem::tmpfile(const TmpfileRequest& request, Reply<Created> reply) {
   const NewFile file = new_file(request.caller, S_IFREG | (request.mode & kModeBits));
-  answer(reply, created(made([&](Tree& tree) { return tree.make_unnamed(file_of(request.node), file); })));
+  answer_created(reply, request.flags,
+                 made([&](Tree& tree) { return tree.make_unnamed(file_of(request.node), file); }));
+}
+
+void StoreFilesystem::answer_created(Reply<Created>& reply, int flags, const Result<Inode>& inode) {
+  if (!inode) {
+    refuse(reply, inode);
+    return;
+  }
+  Created created;
+  created.entry = entry_of(*inode);
+  created.opened.keep_cache = true;
+  opened(inode->file, flags);
+  if (reply.ok(created) == Delivery::gone) {
+    closed(inode->file, flags);
+  }
 }
 
 void StoreFilesystem::link(const LinkRequest& request, Reply<Entry> reply) {

@@ -76,11 +76,14 @@ Result<void> StoreFilesystem::recover() {
 }
 
 void StoreFilesystem::mounted(Connection& connection) {
+  connection_ = &connection;
   dirty_.mounted(connection);
+  worker_ = std::make_unique<Worker>();
 }
 
 void StoreFilesystem::unmounted() {
   dirty_.unmounted();
+  worker_.reset();
 }
 
 void StoreFilesystem::forget(NodeId node) {

@@ -16,11 +16,13 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "servers/store/filesystem/disk_space.h"
 #include "servers/store/filesystem/janitor.h"
+#include "servers/store/filesystem/worker.h"
 #include "servers/store/kv/database.h"
 #include "servers/store/kv/reader.h"
 #include "servers/store/kv/transaction.h"
@@ -76,6 +78,9 @@ class StoreFilesystem final : public Filesystem {
   void lseek(const LseekRequest& request, Reply<Seeked> reply) override;
   void copy_file_range(const CopyFileRangeRequest& request, Reply<Copied> reply) override;
 
+  // Snapshots: filesystem/snapshots.cpp.
+  void ioctl(const IoctlRequest& request, Reply<IoctlDone> reply) override;
+
   // What is on the disk: filesystem/store_filesystem.cpp.
   void fsync(const FsyncRequest& request, Reply<Done> reply) override;
   void fsyncdir(const FsyncdirRequest& request, Reply<Done> reply) override;
@@ -106,6 +111,7 @@ class StoreFilesystem final : public Filesystem {
 
   template <class Make>
   Result<Inode> made(const Make& make);
+  void answer_created(Reply<Created>& reply, int flags, const Result<Inode>& inode);
   /// Sets the size, wholly.
   Result<Inode> resized(FileId file, std::uint64_t size);
   Result<Inode> attributes_set(const SetattrRequest& request);
@@ -115,6 +121,13 @@ class StoreFilesystem final : public Filesystem {
   Result<std::vector<Named>> listed(const Reader& reader, FileId directory, std::uint64_t offset,
                                     std::uint32_t size) const;
   Result<void> synced();
+
+  Result<void> snapshot(FileId source, FileId directory, const std::string& name);
+  /// Has the kernel bring what programs have stored, of all files that are open for writing.
+  Result<void> bring_all();
+  /// A file was opened with these flags, or closed for good.
+  void opened(FileId file, int flags);
+  void closed(FileId file, int flags);
 
   /// What changes a file's pages in several transactions has the file to itself.
   [[nodiscard]] std::mutex& pages_of(FileId file) { return pages_[file.value % pages_.size()]; }
@@ -126,6 +139,11 @@ class StoreFilesystem final : public Filesystem {
   const std::array<session::Interceptor*, 1> interceptors_;
   std::atomic<bool> told_full_ = false;
   std::array<std::mutex, 64> pages_;
+  std::mutex changing_;  // held by each change, and by a snapshot from its beginning to its end
+  std::mutex writers_lock_;
+  std::unordered_map<std::uint64_t, unsigned> writers_;  // files that are open for writing: how often
+  Connection* connection_ = nullptr;
+  std::unique_ptr<Worker> worker_;
   std::unique_ptr<Janitor> janitor_;
 };
 

@@ -59,6 +59,10 @@ Result<std::uint64_t> Transaction::next_numbers(std::string_view kind, std::uint
   return first;
 }
 
+std::size_t Transaction::size() const {
+  return batch_->GetWriteBatch()->GetDataSize();
+}
+
 Result<void> Transaction::commit() {
   const rocksdb::Status status = database_.db().Write(rocksdb::WriteOptions(), batch_->GetWriteBatch());
   lock_.unlock();

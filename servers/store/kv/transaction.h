@@ -5,6 +5,7 @@
 // store sound.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -31,6 +32,9 @@ class Transaction final : public Reader {
   void remove(Table table, std::string_view key);
   /// The first of `count` numbers of this kind that nobody has had, and that nobody will get again.
   Result<std::uint64_t> next_numbers(std::string_view kind, std::uint64_t count);
+
+  /// About how much memory the changes so far take, in bytes.
+  [[nodiscard]] std::size_t size() const;
 
   /// To be called once; the transaction is over then. A kill takes nothing back, a power cut may until sync().
   /// Errors: EIO, ENOSPC: nothing was changed.

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "servers/store/kv/numbers.h"
@@ -37,17 +38,46 @@ Result<bool> remove_xattrs(Transaction& transaction, FileId file) {
   return keys.size() == kAtOnce;
 }
 
+// Takes at most kAtOnce names of an orphan directory away. What has no other is an orphan itself then. Returns whether
+// there may be more.
+Result<bool> remove_names(Transaction& transaction, Inode& directory, std::vector<FileId>& orphaned) {
+  const Directory names(directory.file);
+  const auto entries = names.list(transaction, 0, kAtOnce);
+  if (!entries) {
+    return tl::unexpected(entries.error());
+  }
+  for (const Named& entry : *entries) {
+    auto inode = get_inode(transaction, entry.file);
+    if (!inode) {
+      return tl::unexpected(inode.error());
+    }
+    names.remove(transaction, directory, entry);
+    inode->links -= inode->is_directory() ? 2U : 1U;
+    put_inode(transaction, *inode);
+    if (inode->is_directory() || inode->links == 0) {
+      transaction.put(Table::orphans, key_of(entry.file), "");
+      orphaned.push_back(entry.file);
+    }
+  }
+  return entries->size() == kAtOnce;
+}
+
 }  // namespace
 
-Result<bool> remove_orphan(Database& database, FileId file) {
+Result<Removed> remove_orphan(Database& database, FileId file) {
   Transaction transaction(database);
   auto inode = get_inode(transaction, file);
   if (!inode) {
     return tl::unexpected(inode.error());
   }
-  if (inode->links != 0) {
+  const auto orphan = transaction.get(Table::orphans, key_of(file));
+  if (!orphan) {
+    return tl::unexpected(orphan.error());
+  }
+  if (!*orphan) {
     return fail(EBUSY, fmt::format("file {} has a name", file.value));
   }
+  Removed removed;
   const FilePages pages(file);
   constexpr std::uint64_t kEnd = std::numeric_limits<std::uint64_t>::max();
   const auto punched = pages.punch_some(transaction, {0, kEnd}, kAtOnce);
@@ -55,6 +85,13 @@ Result<bool> remove_orphan(Database& database, FileId file) {
     return tl::unexpected(punched.error());
   }
   bool more = punched->end != kEnd;
+  if (!more && inode->is_directory()) {
+    const auto names = remove_names(transaction, *inode, removed.orphaned);
+    if (!names) {
+      return tl::unexpected(names.error());
+    }
+    more = *names;
+  }
   if (!more) {
     const auto others = remove_xattrs(transaction, file);
     if (!others) {
@@ -70,8 +107,9 @@ Result<bool> remove_orphan(Database& database, FileId file) {
     transaction.remove(Table::orphans, key_of(file));
     transaction.remove(Table::excess, key_of(file));
   }
+  removed.more = more;
   const auto committed = transaction.commit();
-  return committed ? Result<bool>(more) : tl::unexpected(committed.error());
+  return committed ? Result<Removed>(std::move(removed)) : tl::unexpected(committed.error());
 }
 
 Result<std::optional<FileId>> next_orphan(const Reader& reader, FileId file) {

@@ -28,17 +28,22 @@ tl::unexpected<Error> exists(std::string_view name) {
 
 }  // namespace
 
+Result<FileId> new_file(Transaction& transaction) {
+  const auto number = transaction.next_numbers(kFileNumbers, 1);
+  return number ? Result<FileId>(FileId{*number}) : tl::unexpected(number.error());
+}
+
 void Tree::touch(Inode& directory) const {
   directory.modified = now_;
   directory.changed = now_;
 }
 
 Result<void> Tree::make_root(std::uint32_t uid, std::uint32_t gid) {
-  const auto number = transaction_.next_numbers(kFileNumbers, 1);
+  const auto number = new_file(transaction_);
   if (!number) {
     return tl::unexpected(number.error());
   }
-  if (*number != kRootFile.value) {
+  if (*number != kRootFile) {
     return fail(EEXIST, "the store has a root directory");
   }
   Inode root;
@@ -77,12 +82,12 @@ Result<Named> Tree::named(FileId directory, std::string_view name) {
 }
 
 Result<Inode> Tree::fresh(const Inode& directory, const NewFile& file) {
-  const auto number = transaction_.next_numbers(kFileNumbers, 1);
+  const auto number = new_file(transaction_);
   if (!number) {
     return tl::unexpected(number.error());
   }
   Inode inode;
-  inode.file = {*number};
+  inode.file = *number;
   inode.mode = file.mode;
   inode.uid = file.uid;
   inode.gid = file.gid;
@@ -143,6 +148,25 @@ Result<Inode> Tree::make_unnamed(FileId directory, const NewFile& file) {
     put_inode(transaction_, *inode);
     transaction_.put(Table::orphans, key_of(inode->file), "");
   }
+  return inode;
+}
+
+Result<Inode> Tree::adopt(FileId orphan, FileId directory, std::string_view name) {
+  auto in = directory_of(directory);
+  if (!in) {
+    return in;
+  }
+  auto inode = get_inode(transaction_, orphan);
+  if (!inode) {
+    return inode;
+  }
+  if (auto done = name_it(*in, name, *inode); !done) {
+    return tl::unexpected(done.error());
+  }
+  inode->links += inode->is_directory() ? 2U : 1U;
+  inode->parent = inode->is_directory() ? directory : FileId{};
+  put_inode(transaction_, *inode);
+  transaction_.remove(Table::orphans, key_of(orphan));
   return inode;
 }
 

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "servers/store/tree/directory.h"
 #include "servers/store/tree/inode.h"
@@ -41,6 +42,9 @@ class Tree {
   Result<Inode> make(FileId directory, std::string_view name, const NewFile& file);
   /// A file without a name: an orphan from the start (O_TMPFILE of open(2)).
   Result<Inode> make_unnamed(FileId directory, const NewFile& file);
+  /// Gives an orphan its name, also when it's a directory. Errors: EEXIST, ENAMETOOLONG, ENOENT when the directory was
+  /// removed.
+  Result<Inode> adopt(FileId orphan, FileId directory, std::string_view name);
   /// link(2). Also for an orphan, which is none any more. Errors: EEXIST, EPERM for a directory, EMLINK.
   Result<Inode> link(FileId file, FileId directory, std::string_view name);
   /// unlink(2). Returns the file as it is then. Errors: ENOENT, EISDIR.
@@ -68,9 +72,17 @@ class Tree {
   const timespec now_;
 };
 
-/// Removes an orphan's pages, attributes and inode: a bounded part of it, in a transaction of its own. Returns whether
-/// there's more to remove. REQUIRES: nobody uses it.
-Result<bool> remove_orphan(Database& database, FileId file);
+/// What remove_orphan() did.
+struct Removed {
+  bool more = false;             ///< there's more to remove of it
+  std::vector<FileId> orphaned;  ///< what was in it, and has no name any more, nor anybody who uses it
+};
+/// Removes an orphan's pages, names, attributes and inode: a bounded part of it, in a transaction of its own. REQUIRES:
+/// nobody uses it, nor what is in it. Errors: EBUSY when it's no orphan.
+Result<Removed> remove_orphan(Database& database, FileId file);
+
+/// The number of a file that is to be made.
+Result<FileId> new_file(Transaction& transaction);
 
 /// The first orphan after `file`.
 [[nodiscard]] Result<std::optional<FileId>> next_orphan(const Reader& reader, FileId file);

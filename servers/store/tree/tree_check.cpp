@@ -187,10 +187,11 @@ class TreeCheck {
   }
 
   // Marks what is above it as well, so that each is looked at once.
+  // An orphan is as good as the root: a snapshot is built in one.
   bool is_below_root(Seen& directory) {
     std::vector<Seen*> above;
     Seen* at = &directory;
-    while (at != nullptr && !at->reached && at->file != kRootFile.value && above.size() <= all_.size()) {
+    while (at != nullptr && !at->reached && !at->orphan && at->file != kRootFile.value && above.size() <= all_.size()) {
       above.push_back(at);
       at = find(at->parent);
     }
@@ -207,7 +208,8 @@ class TreeCheck {
     const bool directory = S_ISDIR(seen.type);
     counts_.orphans += seen.orphan ? 1U : 0U;
     const bool root = seen.file == kRootFile.value;
-    const std::uint64_t links = directory && (root || seen.names != 0) ? 2 + seen.folders : seen.names;
+    const std::uint64_t own = root || seen.names != 0 ? 2 : 0;
+    const std::uint64_t links = directory ? own + seen.folders : seen.names;
     if (seen.links != links) {
       complaints_.wrong(fmt::format("file {} has {} links, and says that it has {}", seen.file, links, seen.links));
     }

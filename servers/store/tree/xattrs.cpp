@@ -72,6 +72,15 @@ Result<void> Xattrs::set(Transaction& transaction, std::string_view name, std::s
   return {};
 }
 
+Result<void> Xattrs::copy(Transaction& transaction, FileId other) const {
+  const Xattrs to(other);
+  Cursor cursor = transaction.scan(Table::xattrs);
+  for (cursor.seek(prefix_); cursor.valid() && cursor.key().starts_with(prefix_); cursor.next()) {
+    transaction.put(Table::xattrs, to.key(cursor.key().substr(prefix_.size())), cursor.value());
+  }
+  return cursor.status();
+}
+
 Result<void> Xattrs::remove(Transaction& transaction, std::string_view name) const {
   const auto old = get(transaction, name);
   if (!old) {

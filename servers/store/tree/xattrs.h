@@ -27,6 +27,8 @@ class Xattrs {
   Result<void> set(Transaction& transaction, std::string_view name, std::string_view value, std::uint32_t flags) const;
   /// Errors: ENODATA.
   Result<void> remove(Transaction& transaction, std::string_view name) const;
+  /// Gives `other`, which has none, all of them.
+  Result<void> copy(Transaction& transaction, FileId other) const;
 
  private:
   [[nodiscard]] std::string key(std::string_view name) const;
