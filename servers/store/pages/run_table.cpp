@@ -57,6 +57,10 @@ Result<std::vector<Run>> RunTable::touching(const Reader& reader, std::uint64_t 
     if (run.end() > first) {
       runs.push_back(run);
     }
+    // Not a step further: what was removed lately is passed over one by one.
+    if (run.end() >= end) {
+      break;
+    }
   }
   if (auto good = cursor.status(); !good) {
     return tl::unexpected(good.error());

@@ -1,5 +1,6 @@
 #include "servers/store/tree/snapshot.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 
@@ -86,6 +87,9 @@ Result<void> Snapshot::step(Transaction& transaction) {
       return tl::unexpected(done.error());
     }
     tasks_[at] = task;
+    // Files are mostly written in the order that they are listed in, so their pages become shared in the order of their
+    // numbers: one run grows.
+    std::reverse(tasks_.begin() + static_cast<std::ptrdiff_t>(at) + 1, tasks_.end());
     if (*done) {
       tasks_.erase(tasks_.begin() + static_cast<std::ptrdiff_t>(at));
     }
