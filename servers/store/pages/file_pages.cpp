@@ -192,6 +192,18 @@ Result<std::int64_t> FilePages::share(Transaction& transaction, const FilePages&
   return show(transaction, {to, to + (pages.end - pages.first)}, *runs);
 }
 
+Result<std::int64_t> FilePages::share_later(Transaction& transaction, const FilePages& source, PageSpan pages,
+                                            std::vector<PageRange>& shown) const {
+  const auto runs = source.list_.between(transaction, pages.first, pages.end);
+  if (!runs) {
+    return tl::unexpected(runs.error());
+  }
+  for (const Run& run : *runs) {
+    shown.push_back({run.value, run.count});
+  }
+  return replace(transaction, pages, {}, *runs);
+}
+
 Result<std::int64_t> FilePages::punch(Transaction& transaction, PageSpan pages) const {
   return show(transaction, pages, {});
 }

@@ -42,6 +42,10 @@ class FilePages {
   Result<std::int64_t> write(Transaction& transaction, std::uint64_t first, std::span<const std::byte> from) const;
   /// Shows at `to` on what `source` shows at `pages`: the same pages. REQUIRES: they don't overlap in one file.
   Result<std::int64_t> share(Transaction& transaction, const FilePages& source, PageSpan pages, std::uint64_t to) const;
+  /// As share(), at the same place, where this file has nothing: what it shows is added to `shown`, for the caller to
+  /// hand to PageReferences::add_all before the transaction ends.
+  Result<std::int64_t> share_later(Transaction& transaction, const FilePages& source, PageSpan pages,
+                                   std::vector<PageRange>& shown) const;
   /// Makes a hole.
   Result<std::int64_t> punch(Transaction& transaction, PageSpan pages) const;
   /// The first page of `pages` that is there, or with `hole` that isn't.

@@ -1,5 +1,8 @@
 #include "servers/store/pages/page_references.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace dmmap::store {
 
 namespace {
@@ -51,6 +54,33 @@ Result<void> PageReferences::add(Transaction& transaction, PageRange pages) {
     ++run.value;
   }
   return set(transaction, pages, *references);
+}
+
+Result<void> PageReferences::add_all(Transaction& transaction, std::vector<PageRange> pages) {
+  std::sort(pages.begin(), pages.end());
+  while (!pages.empty()) {
+    // One chain of ranges, and what overlaps with it is for the next.
+    PageRange chain = pages.front();
+    std::vector<PageRange> rest;
+    for (std::size_t each = 1; each < pages.size(); ++each) {
+      const std::uint64_t end = chain.first + chain.count;
+      if (pages[each].first == end) {
+        chain.count += pages[each].count;
+      } else if (pages[each].first > end) {
+        if (auto added = add(transaction, chain); !added) {
+          return added;
+        }
+        chain = pages[each];
+      } else {
+        rest.push_back(pages[each]);
+      }
+    }
+    if (auto added = add(transaction, chain); !added) {
+      return added;
+    }
+    pages = std::move(rest);
+  }
+  return {};
 }
 
 Result<std::vector<PageRange>> PageReferences::drop(Transaction& transaction, PageRange pages) {

@@ -18,6 +18,8 @@ class PageReferences {
   [[nodiscard]] static Result<std::vector<Run>> of(const Reader& reader, PageRange pages);
   /// One more place shows each of `pages`.
   static Result<void> add(Transaction& transaction, PageRange pages);
+  /// The same for each of `pages`, which may overlap; those that lie side by side are one step.
+  static Result<void> add_all(Transaction& transaction, std::vector<PageRange> pages);
   /// One place fewer. Returns those that nothing shows any more.
   static Result<std::vector<PageRange>> drop(Transaction& transaction, PageRange pages);
 

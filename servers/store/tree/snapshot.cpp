@@ -1,10 +1,10 @@
 #include "servers/store/tree/snapshot.h"
 
-#include <algorithm>
 #include <cstddef>
-#include <string>
+#include <utility>
 
-#include "servers/store/content/content.h"
+#include "servers/store/pages/file_pages.h"
+#include "servers/store/pages/page_references.h"
 #include "servers/store/tree/tree.h"
 #include "servers/store/tree/xattrs.h"
 
@@ -13,6 +13,7 @@ namespace dmmap::store {
 namespace {
 
 constexpr std::size_t kEntriesAtOnce = 500;
+constexpr std::size_t kRunsAtOnce = 1000;
 constexpr std::size_t kBytesAtOnce = 4U << 20U;  // of a transaction
 
 }  // namespace
@@ -65,6 +66,10 @@ Result<void> Snapshot::build() {
     if (auto done = step(transaction); !done) {
       return done;
     }
+    // All at once: files that were written one after another have pages side by side, whose counts are one entry.
+    if (auto added = PageReferences::add_all(transaction, std::exchange(shown_, {})); !added) {
+      return added;
+    }
     if (auto committed = transaction.commit(); !committed) {
       return committed;
     }
@@ -87,9 +92,6 @@ Result<void> Snapshot::step(Transaction& transaction) {
       return tl::unexpected(done.error());
     }
     tasks_[at] = task;
-    // Files are mostly written in the order that they are listed in, so their pages become shared in the order of their
-    // numbers: one run grows.
-    std::reverse(tasks_.begin() + static_cast<std::ptrdiff_t>(at) + 1, tasks_.end());
     if (*done) {
       tasks_.erase(tasks_.begin() + static_cast<std::ptrdiff_t>(at));
     }
@@ -141,13 +143,20 @@ Result<bool> Snapshot::copy_bytes(Transaction& transaction, Task& task) {
   if (!from || !to) {
     return tl::unexpected(!from ? from.error() : to.error());
   }
-  const auto shared = Content(*to).share(transaction, *from, task.offset, from->size, task.offset);
-  if (!shared) {
-    return tl::unexpected(shared.error());
+  const FilePages original(task.from);
+  const std::uint64_t end = (from->size + kStorePage - 1) / kStorePage;
+  const auto part = original.within(transaction, {task.page, end}, kRunsAtOnce);
+  if (!part) {
+    return tl::unexpected(part.error());
   }
+  const auto more = FilePages(task.to).share_later(transaction, original, *part, shown_);
+  if (!more) {
+    return tl::unexpected(more.error());
+  }
+  to->pages += static_cast<std::uint64_t>(*more);
   put_inode(transaction, *to);
-  task.offset += *shared;
-  return task.offset >= from->size;
+  task.page = part->end;
+  return part->end == end;
 }
 
 Result<Inode> Snapshot::name_it(FileId directory, std::string_view name) {

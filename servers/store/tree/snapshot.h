@@ -4,6 +4,8 @@
 // snapshot is wholly there or not at all, and what a crash leaves goes as orphans do.
 #pragma once
 
+#include <dmmap/ids.h>
+
 #include <cstdint>
 #include <ctime>
 #include <string_view>
@@ -36,7 +38,7 @@ class Snapshot {
     FileId from;
     FileId to;
     std::uint64_t position = 0;  // of a directory, whose entries up to there have been copied
-    std::uint64_t offset = 0;    // of a file, in bytes, likewise
+    std::uint64_t page = 0;      // of a file, likewise
   };
   /// Each does a part of `task`, and returns whether it's done.
   Result<bool> copy_entries(Transaction& transaction, Task& task);
@@ -50,6 +52,7 @@ class Snapshot {
   const timespec now_;
   FileId copy_;
   std::vector<Task> tasks_;                           // the last one first
+  std::vector<PageRange> shown_;                      // by the copy too, in this transaction
   std::unordered_map<std::uint64_t, FileId> copies_;  // of files with several names
 };
 
