@@ -132,6 +132,19 @@ TEST_F(SnapshotTest, OfItselfInItself) {
   EXPECT_EQ(damage(), "");
 }
 
+TEST_F(SnapshotTest, OfWhatIsSharedAlready) {
+  const PageCounts counts = pages();
+  for (const char* const name : {"copy", "copy of both", "copy of four"}) {
+    Snapshot snapshot(store_.database(), kRootFile, kNow);
+    ASSERT_TRUE(snapshot.build());
+    ASSERT_TRUE(snapshot.name_it(kRootFile, name));
+  }
+  EXPECT_EQ(damage(), "");
+  EXPECT_EQ(pages().pages, counts.pages);
+  EXPECT_EQ(pages().shown, 8 * counts.shown);
+  EXPECT_TRUE(listing(*store_.find(*store_.find(kRootFile, "copy of four"), "tree")) == listing(tree_));
+}
+
 TEST_F(SnapshotTest, OfAFile) {
   const FileId file = *store_.find(tree_, "another name");
   Snapshot snapshot(store_.database(), file, kNow);
