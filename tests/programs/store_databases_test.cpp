@@ -22,21 +22,7 @@ constexpr const char* kBenchSeconds = "60";
 constexpr const char* kBenchSeconds = "60";
 #endif
 
-class StoreDatabases : public ::testing::Test {
- protected:
-  void SetUp() override {
-    DMMAP_NEEDS(needs::mounting());
-    server_ = std::make_unique<StoreServer>();
-    ASSERT_TRUE(server_->ready());
-  }
-  void TearDown() override {
-    if (server_ && server_->ready()) {
-      server_->end_and_check();
-    }
-  }
-
-  std::unique_ptr<StoreServer> server_;
-};
+class StoreDatabases : public StoreServerTest {};
 
 TEST_F(StoreDatabases, SqliteMapsAndWritesAhead) {
   DMMAP_NEEDS(needs::program("sqlite3"));

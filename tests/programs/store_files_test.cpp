@@ -29,20 +29,20 @@ int code_of(long result) {
   return result >= 0 ? 0 : errno;
 }
 
-class StoreFiles : public ::testing::Test {
+class StoreFiles : public StoreServerTest {
  protected:
   void SetUp() override {
-    DMMAP_NEEDS(needs::mounting());
-    server_ = std::make_unique<StoreServer>();
-    ASSERT_TRUE(server_->ready());
-    folder_ = ::open(server_->mountpoint().c_str(), O_RDONLY | O_DIRECTORY);
-    ASSERT_GE(folder_, 0);
+    StoreServerTest::SetUp();
+    if (server_ && server_->ready()) {
+      folder_ = ::open(server_->mountpoint().c_str(), O_RDONLY | O_DIRECTORY);
+      ASSERT_GE(folder_, 0);
+    }
   }
   void TearDown() override {
     if (folder_ >= 0) {
       ::close(folder_);
-      server_->end_and_check();
     }
+    StoreServerTest::TearDown();
   }
   [[nodiscard]] int file(const std::string& name, int flags = O_RDWR | O_CREAT) const {
     return ::openat(folder_, name.c_str(), flags, 0644);
@@ -64,7 +64,6 @@ class StoreFiles : public ::testing::Test {
     return found;
   }
 
-  std::unique_ptr<StoreServer> server_;
   int folder_ = -1;
 };
 

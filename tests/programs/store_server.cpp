@@ -1,11 +1,10 @@
 #include "programs/store_server.h"
 
-#include <gtest/gtest.h>
-
 #include <csignal>
 #include <utility>
 
 #include "support/mounts.h"
+#include "support/requirement.h"
 
 namespace dmmap::testing {
 
@@ -48,6 +47,18 @@ void StoreServer::check() {
 void StoreServer::end_and_check() {
   end();
   check();
+}
+
+void StoreServerTest::SetUp() {
+  DMMAP_NEEDS(needs::mounting());
+  server_ = std::make_unique<StoreServer>();
+  ASSERT_TRUE(server_->ready());
+}
+
+void StoreServerTest::TearDown() {
+  if (server_ && server_->ready()) {
+    server_->end_and_check();
+  }
 }
 
 }  // namespace dmmap::testing

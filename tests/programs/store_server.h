@@ -3,6 +3,8 @@
 // Promises: as Daemon's. What programs do runs as a shell script in the mount.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <chrono>
 #include <filesystem>
 #include <memory>
@@ -47,6 +49,15 @@ class StoreServer {
   std::filesystem::path database_;
   std::vector<std::string> words_;
   std::unique_ptr<Daemon> daemon_;
+};
+
+/// A test on a mount of its own, whose store is checked at the end.
+class StoreServerTest : public ::testing::Test {
+ protected:
+  void SetUp() override;
+  void TearDown() override;
+
+  std::unique_ptr<StoreServer> server_;
 };
 
 }  // namespace dmmap::testing

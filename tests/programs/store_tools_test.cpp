@@ -10,23 +10,11 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class StoreTools : public ::testing::Test {
+class StoreTools : public StoreServerTest {
  protected:
-  void SetUp() override {
-    DMMAP_NEEDS(needs::mounting());
-    server_ = std::make_unique<StoreServer>();
-    ASSERT_TRUE(server_->ready());
-  }
-  void TearDown() override {
-    if (server_ && server_->ready()) {
-      server_->end_and_check();
-    }
-  }
   std::string sh(const std::string& script, std::chrono::seconds timeout = std::chrono::seconds{100}) {
     return server_->sh(script, timeout);
   }
-
-  std::unique_ptr<StoreServer> server_;
 };
 
 TEST_F(StoreTools, GitClonesRepacksAndFindsAllSound) {

@@ -20,17 +20,7 @@ void StoreFilesystem::open(const OpenRequest& request, Reply<Opened> reply) {
   }
   Opened opened;
   opened.keep_cache = true;  // nobody but the kernel changes it
-  this->opened(file_of(request.node), request.flags);
-  if (reply.ok(opened) == Delivery::gone) {
-    closed(file_of(request.node), request.flags);
-  }
-}
-
-void StoreFilesystem::opened(FileId file, int flags) {
-  if ((flags & O_ACCMODE) != O_RDONLY) {
-    const std::lock_guard guard(writers_lock_);
-    ++writers_[file.value];
-  }
+  answer_open(reply, opened, file_of(request.node), request.flags);
 }
 
 void StoreFilesystem::closed(FileId file, int flags) {

@@ -1,6 +1,7 @@
 // How StoreFilesystem's calls answer and commit: its templates, for its own files alone.
 #pragma once
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <cerrno>
@@ -34,6 +35,18 @@ void StoreFilesystem::answer(Reply<T>& reply, const Result<T>& result) const {
     reply.ok(*result);
   } else {
     refuse(reply, result);
+  }
+}
+
+template <class T>
+void StoreFilesystem::answer_open(Reply<T>& reply, const T& answer, FileId file, int flags) {
+  // Before the answer, after which it can be written to.
+  if ((flags & O_ACCMODE) != O_RDONLY) {
+    const std::lock_guard guard(writers_lock_);
+    ++writers_[file.value];
+  }
+  if (reply.ok(answer) == Delivery::gone) {
+    closed(file, flags);
   }
 }
 

@@ -63,7 +63,6 @@ void Janitor::remove(FileId file) {
 }
 
 void Janitor::freed() {
-  const std::lock_guard guard(lock_);
   freed_ = true;
 }
 
@@ -123,7 +122,6 @@ void Janitor::give_back_what_is_worth_it() {
 void Janitor::work() {
   while (true) {
     std::vector<FileId> orphans;
-    bool freed = false;
     {
       std::unique_lock guard(lock_);
       changed_.wait_for(guard, kPause, [this] { return ending_ || !orphans_.empty(); });
@@ -131,8 +129,8 @@ void Janitor::work() {
         return;
       }
       orphans.swap(orphans_);
-      freed = std::exchange(freed_, false);
     }
+    bool freed = freed_.exchange(false);
     while (!orphans.empty() && !ending()) {
       const FileId file = orphans.back();
       orphans.pop_back();

@@ -8,6 +8,7 @@
 #include <dmmap/ids.h>
 #include <dmmap/log.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -55,7 +56,7 @@ class Janitor {
   std::mutex lock_;
   std::condition_variable changed_;
   std::vector<FileId> orphans_;
-  bool freed_ = true;  // a crash may have left some
+  std::atomic<bool> freed_ = true;  // a crash may have left some
   bool ending_ = false;
   std::thread thread_;
 };

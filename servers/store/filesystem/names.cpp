@@ -15,7 +15,7 @@ namespace {
 constexpr std::uint32_t kModeBits = 07777;
 
 Result<Entry> entry(const Result<Inode>& inode) {
-  return inode ? Result<Entry>(entry_of(*inode)) : tl::unexpected(inode.error());
+  return inode.map(entry_of);
 }
 
 NewFile new_file(const Caller& caller, std::uint32_t mode) {
@@ -58,8 +58,7 @@ void StoreFilesystem::lookup(const LookupRequest& request, Reply<Entry> reply) {
 
 void StoreFilesystem::getattr(const GetattrRequest& request, Reply<AttributesReply> reply) {
   const View view(database_);
-  const auto inode = get_inode(view, file_of(request.node));
-  answer(reply, inode ? Result<AttributesReply>(attributes_reply(*inode)) : tl::unexpected(inode.error()));
+  answer(reply, get_inode(view, file_of(request.node)).map(attributes_reply));
 }
 
 void StoreFilesystem::statx(const StatxRequest& request, Reply<StatxReply> reply) {
@@ -100,8 +99,7 @@ Result<Inode> StoreFilesystem::attributes_set(const SetattrRequest& request) {
 }
 
 void StoreFilesystem::setattr(const SetattrRequest& request, Reply<AttributesReply> reply) {
-  const auto inode = attributes_set(request);
-  answer(reply, inode ? Result<AttributesReply>(attributes_reply(*inode)) : tl::unexpected(inode.error()));
+  answer(reply, attributes_set(request).map(attributes_reply));
 }
 
 void StoreFilesystem::readlink(const ReadlinkRequest& request, Reply<Data> reply) {
@@ -151,10 +149,7 @@ void StoreFilesystem::answer_created(Reply<Created>& reply, int flags, const Res
   Created created;
   created.entry = entry_of(*inode);
   created.opened.keep_cache = true;
-  opened(inode->file, flags);
-  if (reply.ok(created) == Delivery::gone) {
-    closed(inode->file, flags);
-  }
+  answer_open(reply, created, inode->file, flags);
 }
 
 void StoreFilesystem::link(const LinkRequest& request, Reply<Entry> reply) {

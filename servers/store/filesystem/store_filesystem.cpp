@@ -2,8 +2,6 @@
 
 #include <unistd.h>
 
-#include <limits>
-
 #include "servers/store/content/content.h"
 #include "servers/store/filesystem/attributes.h"
 #include "servers/store/filesystem/changes.h"
@@ -102,20 +100,16 @@ Result<void> StoreFilesystem::room() const {
   return fail(ENOSPC, "the store's disk is full");
 }
 
-Result<void> StoreFilesystem::synced() {
-  return database_.sync();
-}
-
 void StoreFilesystem::fsync(const FsyncRequest& /*request*/, Reply<Done> reply) {
-  answer(reply, done(synced()));
+  answer(reply, done(database_.sync()));
 }
 
 void StoreFilesystem::fsyncdir(const FsyncdirRequest& /*request*/, Reply<Done> reply) {
-  answer(reply, done(synced()));
+  answer(reply, done(database_.sync()));
 }
 
 void StoreFilesystem::syncfs(const SyncfsRequest& /*request*/, Reply<Done> reply) {
-  answer(reply, done(synced()));
+  answer(reply, done(database_.sync()));
 }
 
 void StoreFilesystem::statfs(const StatfsRequest& /*request*/, Reply<FilesystemStatus> reply) {

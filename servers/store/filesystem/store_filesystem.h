@@ -120,13 +120,13 @@ class StoreFilesystem final : public Filesystem {
   /// Entries of `directory` from `offset` on, "." and ".." among them.
   Result<std::vector<Named>> listed(const Reader& reader, FileId directory, std::uint64_t offset,
                                     std::uint32_t size) const;
-  Result<void> synced();
 
   Result<void> snapshot(FileId source, FileId directory, const std::string& name);
   /// Has the kernel bring what programs have stored, of all files that are open for writing.
   Result<void> bring_all();
-  /// A file was opened with these flags, or closed for good.
-  void opened(FileId file, int flags);
+  /// Answers that a file is open with these flags, until closed().
+  template <class T>
+  void answer_open(Reply<T>& reply, const T& answer, FileId file, int flags);
   void closed(FileId file, int flags);
 
   /// What changes a file's pages in several transactions has the file to itself.

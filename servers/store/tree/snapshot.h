@@ -28,7 +28,7 @@ class Snapshot {
 
   /// Copies. Errors: EIO, ENOSPC; ENOENT when there's no such file.
   Result<void> build();
-  /// Gives the copy its name. REQUIRES: build() has succeeded. Errors: those of Tree::link.
+  /// Gives the copy its name. REQUIRES: build() has succeeded. Errors: those of Tree::adopt.
   Result<Inode> name_it(FileId directory, std::string_view name);
   /// The orphan that the copy is, also after an error; 0 where there's none (yet, or any more): to be removed then.
   [[nodiscard]] FileId copy() const { return copy_; }
