@@ -31,8 +31,13 @@ class DirtyPages {
   /// answered; returns after that. May be called while a request of that node is handled, if `then` answers it: another
   /// thread serves meanwhile. REQUIRES: no lock is held that a request needs. Errors, to `then`: the one that a WRITE
   /// was answered with, ENOSPC and EIO alone, if nobody was told of it yet; ENOTCONN when the mount is gone; EDEADLK
-  /// when too many threads of the session wait already.
+  /// when too many threads of the session wait already; EOPNOTSUPP before Linux 6.16, which doesn't tell whether WRITEs
+  /// have been answered but under the inode's lock, that a client may hold while it waits for `then`: where a file may
+  /// have dirty pages (it's open for writing, or has been since its last RELEASE of such an open) answer what's safe.
   void write_back(NodeId node, const std::function<void(Result<void>)>& then);
+
+  /// As above, with any kernel, for whoever handles no request and holds up none.
+  Result<void> write_back(NodeId node);
 
   [[nodiscard]] session::Interceptor& interceptor();
 

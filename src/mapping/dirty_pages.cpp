@@ -2,15 +2,30 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <string>
 #include <utility>
 
 #include "mapping/own_files.h"
+#include "mapping/writeback.h"
 #include "session/interceptor.h"
 #include "session/serving.h"
 
 namespace dmmap {
+
+namespace {
+
+// For reading: the kernel writes through any open for writing that there is, and there is one as long as it has dirty
+// pages (fs/fuse/file.c, fuse_write_file_get).
+constexpr int kAccess = O_RDONLY;
+
+std::string writing_back(NodeId node) {
+  return fmt::format("writing node {} back", node.value);
+}
+
+}  // namespace
 
 class DirtyPages::Requests final : public session::Interceptor {
  public:
@@ -41,6 +56,7 @@ class DirtyPages::Requests final : public session::Interceptor {
     reply.ok(answer);
     return true;
   }
+  bool take(const FsyncRequest& request, Reply<Done>& reply) override { return done(request.handle, reply); }
   bool take(const FlushRequest& request, Reply<Done>& reply) override { return done(request.handle, reply); }
   bool take(const ReleaseRequest& request, Reply<Done>& reply) override { return done(request.handle, reply); }
 
@@ -75,18 +91,30 @@ void DirtyPages::write_back(NodeId node, const std::function<void(Result<void>)>
     then(fail(EDEADLK, "too many requests wait for others of this mount"));
     return;
   }
-  // For reading: the kernel writes through any open for writing that there is, and there is one as long as it has dirty
-  // pages (fs/fuse/file.c, fuse_write_file_get).
-  const auto file = requests_->files().open(node, O_RDONLY);
+  {
+    const mapping::OwnFiles::Use connection(requests_->files());
+    if (connection && !mapping::writeback_waits(connection->capabilities())) {
+      then(fail(EOPNOTSUPP, "before Linux 6.16 nothing tells when pages have been brought"));
+      return;
+    }
+  }
+  const auto file = requests_->files().open(node, kAccess);
   if (!file) {
     then(tl::unexpected(file.error()));
     return;
   }
   // Not fsync(2), which takes the inode's lock (fs/fuse/file.c, fuse_fsync): whoever waits for `then` may hold it.
-  constexpr unsigned kAll = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
-  const bool synced = ::sync_file_range(file->get(), 0, 0, kAll) == 0;
-  then(synced ? Result<void>() : fail_errno(errno, fmt::format("writing node {} back", node.value)));
+  const bool synced = mapping::sync_range(file->get(), 0, 0);
+  then(synced ? Result<void>() : fail_errno(errno, writing_back(node)));
   // The file is closed after that: close(2) takes the lock too.
+}
+
+Result<void> DirtyPages::write_back(NodeId node) {
+  const auto file = requests_->files().open(node, kAccess);
+  if (!file) {
+    return tl::unexpected(file.error());
+  }
+  return ::fsync(file->get()) == 0 ? Result<void>() : fail_errno(errno, writing_back(node));
 }
 
 session::Interceptor& DirtyPages::interceptor() {

@@ -12,6 +12,7 @@
 
 #include "mapping/paged_region_impl.h"
 #include "mapping/residency.h"
+#include "mapping/writeback.h"
 #include "session/completion.h"
 
 namespace dmmap {
@@ -23,7 +24,6 @@ namespace {
 constexpr std::uint64_t kReadaheadPages = 32;  // what one fadvise(2) reads at most, whatever it's asked
 constexpr int kUnmapTries = 200;
 constexpr std::chrono::milliseconds kUnmapPause{1};
-constexpr std::uint32_t kWritebackInPlace = 44;  // FUSE 7.44, Linux 6.16: a page is under writeback until answered
 
 }  // namespace
 
@@ -100,8 +100,7 @@ Result<void> PagedRegion::Impl::unmap_node(const ByteRange& range, int fd, mappi
   const auto write_back = [&] {
     // Errors are the ledger's to tell.
     if (in_place) {
-      ::sync_file_range(fd, static_cast<off_t>(range.begin), length,
-                        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+      mapping::sync_range(fd, range.begin, range.end - range.begin);
     } else {
       ::fsync(fd);
     }
@@ -118,7 +117,7 @@ Result<void> PagedRegion::Impl::unmap_node(const ByteRange& range, int fd, mappi
       if (!connection) {
         return fail(ENOTCONN, "the mount is gone");
       }
-      in_place = connection->capabilities().kernel_minor >= kWritebackInPlace;
+      in_place = mapping::writeback_waits(connection->capabilities());
       write_back();
       auto sent = with_node_locked(fd, [&] {
         return connection->notifier().inval_inode_and_wait(node, static_cast<std::int64_t>(range.begin), length);

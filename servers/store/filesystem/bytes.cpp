@@ -34,6 +34,11 @@ void StoreFilesystem::closed(FileId file, int flags) {
   }
 }
 
+bool StoreFilesystem::is_open_for_writing(FileId file) {
+  const std::lock_guard guard(writers_lock_);
+  return writers_.contains(file.value);
+}
+
 void StoreFilesystem::release(const ReleaseRequest& request, Reply<Done> reply) {
   closed(file_of(request.node), request.flags);
   reply.ok({});
@@ -190,20 +195,29 @@ void StoreFilesystem::fallocate(const FallocateRequest& request, Reply<Done> rep
   answer(reply, done(outcome));
 }
 
+// Where nothing tells when what was stored has been brought the kernel is told, by ENOSYS, to take all files for data
+// from now on, up to the size that only it knows.
 void StoreFilesystem::lseek(const LseekRequest& request, Reply<Seeked> reply) {
-  dirty_.write_back(request.node, [&](const Result<void>& written) {
-    if (!written) {
-      refuse(reply, written);
-      return;
-    }
+  const FileId file = file_of(request.node);
+  const auto found = [&]() -> Result<Seeked> {
     const View view(database_);
-    auto inode = get_inode(view, file_of(request.node));
+    auto inode = get_inode(view, file);
     if (!inode) {
-      refuse(reply, inode);
+      return tl::unexpected(inode.error());
+    }
+    const auto at = Content(*inode).seek(view, request.offset, request.whence == SEEK_HOLE);
+    return at ? Result<Seeked>(Seeked{*at}) : tl::unexpected(at.error());
+  };
+  if (!is_open_for_writing(file)) {
+    answer(reply, found());
+    return;
+  }
+  dirty_.write_back(request.node, [&](const Result<void>& written) {
+    if (!written && written.error().code == EOPNOTSUPP) {
+      reply.error(ENOSYS);
       return;
     }
-    const auto found = Content(*inode).seek(view, request.offset, request.whence == SEEK_HOLE);
-    answer(reply, found ? Result<Seeked>(Seeked{*found}) : tl::unexpected(found.error()));
+    answer(reply, written ? found() : tl::unexpected(written.error()));
   });
 }
 

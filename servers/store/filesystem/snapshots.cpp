@@ -51,18 +51,12 @@ Result<void> StoreFilesystem::bring_all() {
       files.push_back(file);
     }
   }
-  Result<void> outcome;
   for (const std::uint64_t file : files) {
-    dirty_.write_back(NodeId{file}, [&outcome](const Result<void>& brought) {
-      if (!brought) {
-        outcome = brought;
-      }
-    });
-    if (!outcome) {
-      return outcome;
+    if (auto brought = dirty_.write_back(NodeId{file}); !brought) {
+      return brought;
     }
   }
-  return outcome;
+  return {};
 }
 
 Result<void> StoreFilesystem::snapshot(FileId source, FileId directory, const std::string& name) {

@@ -128,6 +128,8 @@ class StoreFilesystem final : public Filesystem {
   template <class T>
   void answer_open(Reply<T>& reply, const T& answer, FileId file, int flags);
   void closed(FileId file, int flags);
+  /// As long as it is the kernel may have bytes of it that it hasn't brought.
+  [[nodiscard]] bool is_open_for_writing(FileId file);
 
   /// What changes a file's pages in several transactions has the file to itself.
   [[nodiscard]] std::mutex& pages_of(FileId file) { return pages_[file.value % pages_.size()]; }
