@@ -30,16 +30,22 @@
 #include "bench/mappers.h"
 #include "bench/page_server.h"
 #include "bench/paired.h"
+#include "bench/table.h"
 
 namespace {
 
 using dmmap::UniqueFd;
 using dmmap::bench::Command;
 using dmmap::bench::kPage;
+using dmmap::bench::kTime;
+using dmmap::bench::megabytes;
+using dmmap::bench::Metric;
 using dmmap::bench::microseconds;
 using dmmap::bench::Operation;
 using dmmap::bench::PageServer;
 using dmmap::bench::ServerOptions;
+using dmmap::bench::Table;
+using dmmap::bench::Unit;
 
 constexpr std::size_t kMegabyte = std::size_t{1} << 20U;
 constexpr std::size_t kWindow = 16;  // pages that one fault may map, when they're cached (mm/memory.c, fault-around)
@@ -118,56 +124,7 @@ class Subject {
   std::span<std::byte> bytes_;
 };
 
-// One line of the table. `unit` is what is shown for a time: "us", or how much of something is done in it.
-struct Unit {
-  std::string name;
-  double in_a_time = 0;  ///< shown is this divided by the microseconds; 0 shows those
-  [[nodiscard]] std::string show(double time) const {
-    return in_a_time == 0 ? fmt::format("{:.1f} {}", time, name) : fmt::format("{:.0f} {}", in_a_time / time, name);
-  }
-};
-const Unit kTime{"us"};
 const Unit kFaults{"/s", 1e6};
-Unit megabytes(std::size_t bytes) {
-  return {"MB/s", static_cast<double>(bytes)};
-}
-
-struct Metric {
-  std::string name;
-  Unit unit;
-};
-
-class Table {
- public:
-  explicit Table(const Plan& plan) : plan_(plan) {
-    fmt::print("| what | dmmap | libfuse | ratio | quartiles of rounds | tmpfs | ratio |\n");
-    fmt::print("| --- | --- | --- | --- | --- | --- | --- |\n");
-  }
-  /// Whether measurements whose names have these words in them may be asked for.
-  [[nodiscard]] bool wants(std::string_view words) const {
-    return words.find(plan_.only) != std::string_view::npos || plan_.only.find(words) != std::string::npos;
-  }
-  /// Measures: dmmap first, then libfuse, then tmpfs if there's a third.
-  void add(const std::string& name, int rounds, const std::vector<Metric>& metrics,
-           const std::vector<Operation>& subjects) const {
-    if (name.find(plan_.only) == std::string::npos) {
-      return;
-    }
-    const dmmap::bench::Rounds taken(rounds, 1, subjects);
-    for (std::size_t i = 0; i < metrics.size(); ++i) {
-      const Unit& unit = metrics[i].unit;
-      const auto ratio = [&](std::size_t peer) { return taken.median(0, i) / taken.median(peer, i); };
-      fmt::print("| {}{} | {} | {} | {:.2f} | {:.2f} - {:.2f} | {} | {} |\n", name, metrics[i].name,
-                 unit.show(taken.median(0, i)), unit.show(taken.median(1, i)), ratio(1), taken.ratio(0.25, 1, i),
-                 taken.ratio(0.75, 1, i), subjects.size() > 2 ? unit.show(taken.median(2, i)) : "",
-                 subjects.size() > 2 ? fmt::format("{:.2f}", ratio(2)) : "");
-    }
-    static_cast<void>(std::fflush(stdout));
-  }
-
- private:
-  const Plan& plan_;
-};
 
 // Pages to touch, no two in the reach of one fault, in an order that no one can foresee.
 std::vector<std::uint32_t> pages_to_touch(const Plan& plan) {
@@ -416,7 +373,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    const Table table(*plan);
+    const Table table(plan->only, "tmpfs");
     unmapping(*plan, table);  // first: it forks, and wants no thread here
     cold_faults(*plan, table);
     sequential(*plan, table);

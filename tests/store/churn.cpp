@@ -193,7 +193,7 @@ Result<void> settle(Database& database) {
   }
   return until_done([&]() -> Result<bool> {
     const auto reaped = reap_pages(database);
-    return reaped ? Result<bool>(reaped->has_value()) : tl::unexpected(reaped.error());
+    return reaped ? Result<bool>(reaped->count > 0) : tl::unexpected(reaped.error());
   });
 }
 

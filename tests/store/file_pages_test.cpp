@@ -71,9 +71,14 @@ TEST(FilePagesTest, ACopyOfAGibibyteIsAFewEntriesAndPartsWhereItIsWritten) {
     ASSERT_TRUE(original.write(transaction, page, bytes));
     ASSERT_TRUE(transaction.commit());
   }
-  const auto touched = original.within(View(*database), {0, kPages}, 1);
+  constexpr std::uint64_t kBlocks = kPages / PageReferences::kBlock;
+  const auto touched = original.within(View(*database), {0, kPages}, kBlocks);
   ASSERT_TRUE(touched);
-  EXPECT_EQ(touched->end, kPages) << "what was written in order is one run";
+  EXPECT_EQ(touched->end, kPages)
+      << "what was written in order is one run, with references of as many as there are blocks";
+  const auto fewer = original.within(View(*database), {0, kPages}, kBlocks / 2);
+  ASSERT_TRUE(fewer);
+  EXPECT_EQ(fewer->end, kPages / 2);
   {
     Transaction transaction(*database);
     ASSERT_TRUE(copy.share(transaction, original, {0, kPages}, 0));

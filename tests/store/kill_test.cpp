@@ -115,8 +115,8 @@ TEST_F(KillTest, TheTreeIsAsIfNothingHadHappened) {
     const View view(database);
     const View expected(**other);
     for (std::size_t table = 0; table < kTableNames.size(); ++table) {
-      Cursor seen = view.scan(static_cast<Table>(table));
-      Cursor wanted = expected.scan(static_cast<Table>(table));
+      Cursor seen = view.scan(static_cast<Table>(table), KeyRange::all());
+      Cursor wanted = expected.scan(static_cast<Table>(table), KeyRange::all());
       seen.seek("");
       for (wanted.seek(""); wanted.valid(); wanted.next(), seen.next()) {
         ASSERT_TRUE(seen.valid() && seen.key() == wanted.key() && seen.value() == wanted.value()) << kTableNames[table];

@@ -96,50 +96,55 @@ void Janitor::reap() {
     if (!reaped) {
       complain("removing the bytes of freed pages", reaped.error());
     }
-    if (!reaped || !*reaped) {
+    if (!reaped || reaped->count == 0) {
       return;
     }
-    const PageRange pages = **reaped;
-    const std::uint64_t first = reaped_count_ == 0 ? pages.first : std::min(reaped_.first, pages.first);
-    const std::uint64_t end = std::max(reaped_.first + reaped_.count, pages.first + pages.count);
-    reaped_ = {first, end - first};
-    reaped_count_ += pages.count;
+    const PageRange pages = reaped->between;
+    const std::uint64_t first = reaped_.count == 0 ? pages.first : std::min(reaped_.between.first, pages.first);
+    const std::uint64_t end = std::max(reaped_.between.first + reaped_.between.count, pages.first + pages.count);
+    reaped_ = {{first, end - first}, reaped_.count + reaped->count};
   }
 }
 
 void Janitor::give_back_what_is_worth_it() {
   const bool tight = space_.room() != DiskSpace::Room::all;
-  if (reaped_count_ < (tight ? kMuchInNeed : kMuch)) {
+  if (reaped_.count < (tight ? kMuchInNeed : kMuch)) {
     return;
   }
-  if (const auto given = give_room_back(database_, reaped_, tight); !given) {
+  if (const auto given = give_room_back(database_, reaped_.between, tight); !given) {
     complain("giving room back", given.error());
   }
   reaped_ = {};
-  reaped_count_ = 0;
 }
 
 void Janitor::work() {
+  using Clock = std::chrono::steady_clock;
+  auto next_time = Clock::now() + kPause;
+  bool freed = false;
   while (true) {
     std::vector<FileId> orphans;
     {
       std::unique_lock guard(lock_);
-      changed_.wait_for(guard, kPause, [this] { return ending_ || !orphans_.empty(); });
+      changed_.wait_until(guard, next_time, [this] { return ending_ || !orphans_.empty(); });
       if (ending_) {
         return;
       }
       orphans.swap(orphans_);
     }
-    bool freed = freed_.exchange(false);
     while (!orphans.empty() && !ending()) {
       const FileId file = orphans.back();
       orphans.pop_back();
       freed = removed(file, orphans) || freed;
     }
-    if (freed) {
-      reap();
+    // Not for each file: it begins with a pass over what it removed lately.
+    if (Clock::now() >= next_time) {
+      if (freed_.exchange(false) || freed) {
+        reap();
+        freed = false;
+      }
+      give_back_what_is_worth_it();
+      next_time = Clock::now() + kPause;
     }
-    give_back_what_is_worth_it();
   }
 }
 

@@ -19,6 +19,7 @@
 #include "servers/store/filesystem/disk_space.h"
 #include "servers/store/kv/database.h"
 #include "servers/store/pages/file_id.h"
+#include "servers/store/pages/file_pages.h"
 
 namespace dmmap::store {
 
@@ -51,8 +52,7 @@ class Janitor {
   Database& database_;
   const DiskSpace space_;
   const LogSink log_;
-  PageRange reaped_;  // between which pages have been reaped since room was last given back
-  std::uint64_t reaped_count_ = 0;
+  Reaped reaped_;  // since room was last given back
   std::mutex lock_;
   std::condition_variable changed_;
   std::vector<FileId> orphans_;

@@ -8,7 +8,28 @@
 
 namespace dmmap::store {
 
-Cursor::Cursor(std::unique_ptr<rocksdb::Iterator> iterator) : iterator_(std::move(iterator)) {}
+// Where it stays as long as the iterator, which keeps pointers.
+struct Cursor::Bounds {
+  explicit Bounds(KeyRange bounds) : range(std::move(bounds)), begin(range.begin), end(range.end) {}
+  KeyRange range;
+  rocksdb::Slice begin;
+  rocksdb::Slice end;
+};
+
+KeyRange KeyRange::of(std::string_view prefix) {
+  std::string end(prefix);
+  while (!end.empty() && end.back() == '\xff') {
+    end.pop_back();
+  }
+  if (!end.empty()) {
+    ++end.back();
+  }
+  return {std::string(prefix), end};
+}
+
+Cursor::Cursor(KeyRange range, const Open& open)
+    : bounds_(std::make_unique<Bounds>(std::move(range))),
+      iterator_(open(&bounds_->begin, bounds_->end.empty() ? nullptr : &bounds_->end)) {}
 Cursor::Cursor(Cursor&&) noexcept = default;
 Cursor& Cursor::operator=(Cursor&&) noexcept = default;
 Cursor::~Cursor() = default;
@@ -23,7 +44,9 @@ void Cursor::next() {
   iterator_->Next();
 }
 bool Cursor::valid() const {
-  return iterator_->Valid();
+  // What a transaction has put isn't held to the bounds by RocksDB.
+  return iterator_->Valid() && iterator_->key().compare(bounds_->begin) >= 0 &&
+         (bounds_->end.empty() || iterator_->key().compare(bounds_->end) < 0);
 }
 std::string_view Cursor::key() const {
   return iterator_->key().ToStringView();

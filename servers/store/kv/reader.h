@@ -3,6 +3,7 @@
 
 #include <dmmap/error.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,15 +13,29 @@
 
 namespace rocksdb {
 class Iterator;
-}
+class Slice;
+}  // namespace rocksdb
 
 namespace dmmap::store {
 
-/// A place in a table, between whose entries it goes in the order of keys. Must not outlive its Reader. What a
-/// Transaction changes after the cursor was made, it may show or not.
+/// Keys at `begin` or after it, and before `end`; the table's end where that is empty.
+struct KeyRange {
+  std::string begin;
+  std::string end;
+  [[nodiscard]] static KeyRange all() { return {}; }
+  /// Those that begin with `prefix`.
+  [[nodiscard]] static KeyRange of(std::string_view prefix);
+};
+
+/// A place in a part of a table, between whose entries it goes in the order of keys; it doesn't leave that part, and
+/// doesn't look beyond it: RocksDB keeps what was removed lately, and passes over it entry by entry. Must not outlive
+/// its Reader. What a Transaction changes after the cursor was made, it may show or not.
 class Cursor {
  public:
-  explicit Cursor(std::unique_ptr<rocksdb::Iterator> iterator);
+  /// `open` makes RocksDB's iterator, with these bounds of what it's to look at.
+  using Open =
+      std::function<std::unique_ptr<rocksdb::Iterator>(const rocksdb::Slice* begin, const rocksdb::Slice* end)>;
+  Cursor(KeyRange range, const Open& open);
   Cursor(Cursor&&) noexcept;
   Cursor& operator=(Cursor&&) noexcept;
   Cursor(const Cursor&) = delete;
@@ -37,6 +52,8 @@ class Cursor {
   [[nodiscard]] Result<void> status() const;
 
  private:
+  struct Bounds;
+  std::unique_ptr<Bounds> bounds_;
   std::unique_ptr<rocksdb::Iterator> iterator_;
 };
 
@@ -50,13 +67,13 @@ class Reader {
 
   /// The value, or nothing. Errors: EIO for what is damaged.
   [[nodiscard]] virtual Result<std::optional<std::string>> get(Table table, std::string_view key) const = 0;
-  [[nodiscard]] virtual Cursor scan(Table table) const = 0;
+  [[nodiscard]] virtual Cursor scan(Table table, KeyRange range) const = 0;
 };
 
 /// Calls `on_entry` with the key and the value of each entry, in the order of keys. Errors: EIO for what is damaged.
 template <class OnEntry>
 Result<void> for_each(const Reader& reader, Table table, const OnEntry& on_entry) {
-  Cursor cursor = reader.scan(table);
+  Cursor cursor = reader.scan(table, KeyRange::all());
   for (cursor.seek(""); cursor.valid(); cursor.next()) {
     on_entry(cursor.key(), cursor.value());
   }

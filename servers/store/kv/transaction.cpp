@@ -28,10 +28,15 @@ Result<std::optional<std::string>> Transaction::get(Table table, std::string_vie
   return read_with(status, std::move(value));
 }
 
-Cursor Transaction::scan(Table table) const {
-  rocksdb::ColumnFamilyHandle* const family = database_.table(table);
-  return Cursor(std::unique_ptr<rocksdb::Iterator>(
-      batch_->NewIteratorWithBase(family, database_.db().NewIterator(rocksdb::ReadOptions(), family))));
+Cursor Transaction::scan(Table table, KeyRange range) const {
+  return {std::move(range), [this, table](const rocksdb::Slice* begin, const rocksdb::Slice* end) {
+            rocksdb::ColumnFamilyHandle* const family = database_.table(table);
+            rocksdb::ReadOptions options;
+            options.iterate_lower_bound = begin;
+            options.iterate_upper_bound = end;
+            return std::unique_ptr<rocksdb::Iterator>(
+                batch_->NewIteratorWithBase(family, database_.db().NewIterator(options, family), &options));
+          }};
 }
 
 void Transaction::put(Table table, std::string_view key, std::string_view value) {

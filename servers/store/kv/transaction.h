@@ -26,7 +26,7 @@ class Transaction final : public Reader {
   ~Transaction() override;
 
   [[nodiscard]] Result<std::optional<std::string>> get(Table table, std::string_view key) const override;
-  [[nodiscard]] Cursor scan(Table table) const override;
+  [[nodiscard]] Cursor scan(Table table, KeyRange range) const override;
 
   void put(Table table, std::string_view key, std::string_view value);
   void remove(Table table, std::string_view key);

@@ -28,9 +28,13 @@ Result<std::optional<std::string>> View::get(Table table, std::string_view key) 
   return read_with(status, std::move(value));
 }
 
-Cursor View::scan(Table table) const {
-  return Cursor(
-      std::unique_ptr<rocksdb::Iterator>(database_.db().NewIterator(as_of(snapshot_), database_.table(table))));
+Cursor View::scan(Table table, KeyRange range) const {
+  return {std::move(range), [this, table](const rocksdb::Slice* begin, const rocksdb::Slice* end) {
+            rocksdb::ReadOptions options = as_of(snapshot_);
+            options.iterate_lower_bound = begin;
+            options.iterate_upper_bound = end;
+            return std::unique_ptr<rocksdb::Iterator>(database_.db().NewIterator(options, database_.table(table)));
+          }};
 }
 
 }  // namespace dmmap::store

@@ -17,7 +17,7 @@ class View final : public Reader {
   ~View() override;
 
   [[nodiscard]] Result<std::optional<std::string>> get(Table table, std::string_view key) const override;
-  [[nodiscard]] Cursor scan(Table table) const override;
+  [[nodiscard]] Cursor scan(Table table, KeyRange range) const override;
 
  private:
   const Database& database_;

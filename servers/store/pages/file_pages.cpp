@@ -17,8 +17,9 @@ namespace dmmap::store {
 namespace {
 
 constexpr std::string_view kPageNumbers = "page";
-constexpr std::uint64_t kRemovedAtOnce = 64;      // pages, by the transaction that frees them
+constexpr std::uint64_t kShortRun = 64;           // pages, that are removed one by one
 constexpr std::uint64_t kReapedAtOnce = 1 << 16;  // pages
+constexpr std::size_t kReapedRuns = 1000;
 
 /// Without the zeros at its end: a small file's page takes what its bytes take.
 std::string_view trimmed(std::span<const std::byte> page) {
@@ -29,16 +30,10 @@ std::string_view trimmed(std::span<const std::byte> page) {
   return {reinterpret_cast<const char*>(page.data()), size};
 }
 
-// Takes the bytes of pages that nobody shows away, now or later.
+// The bytes of pages that nobody shows are taken away later, by reap_pages().
 void free_pages(Transaction& transaction, const std::vector<PageRange>& unused) {
   for (const PageRange& run : unused) {
-    if (run.count > kRemovedAtOnce) {
-      transaction.put(Table::freed, encode({run.first}), encode({run.count}));
-      continue;
-    }
-    for (std::uint64_t page = run.first; page < run.first + run.count; ++page) {
-      transaction.remove(Table::pages, encode({page}));
-    }
+    transaction.put(Table::freed, encode({run.first}), encode({run.count}));
   }
 }
 
@@ -252,7 +247,16 @@ Result<PageSpan> FilePages::within(const Reader& reader, PageSpan pages, std::si
   if (!runs) {
     return tl::unexpected(runs.error());
   }
-  return PageSpan{pages.first, runs->size() > most ? runs->back().first : pages.end};
+  // Where they're shared a long run of pages is several runs of references.
+  std::uint64_t room = most * PageReferences::kBlock;
+  for (std::size_t each = 0; each < runs->size(); ++each) {
+    const Run& run = (*runs)[each];
+    if (each == most || run.count > room) {
+      return PageSpan{pages.first, each == most ? run.first : run.first + room};
+    }
+    room -= run.count;
+  }
+  return pages;
 }
 
 Result<std::uint64_t> FilePages::count(const Reader& reader, PageSpan pages) const {
@@ -264,30 +268,42 @@ Result<std::uint64_t> FilePages::count(const Reader& reader, PageSpan pages) con
 }
 
 // Outside of transactions: nobody can come to need these pages again, and a range is one entry of the batch.
-Result<std::optional<PageRange>> reap_pages(Database& database) {
+Result<Reaped> reap_pages(Database& database) {
   const std::unique_ptr<rocksdb::Iterator> freed(
       database.db().NewIterator(rocksdb::ReadOptions(), database.table(Table::freed)));
-  freed->SeekToFirst();
-  if (!freed->Valid()) {
-    const auto good = result_of(freed->status(), "looking for freed pages");
-    return good ? Result<std::optional<PageRange>>(std::nullopt) : tl::unexpected(good.error());
-  }
-  const auto first = decode<1>(freed->key().ToStringView());
-  const auto count = decode<1>(freed->value().ToStringView());
-  if (!first || !count) {
-    return fail(EIO, "the store is damaged: its table of freed pages has an entry that is none");
-  }
-  const std::uint64_t end = (*first)[0] + std::min((*count)[0], kReapedAtOnce);
+  Reaped reaped;
   rocksdb::WriteBatch batch;
-  batch.DeleteRange(database.table(Table::pages), encode({(*first)[0]}), encode({end})).PermitUncheckedError();
-  batch.Delete(database.table(Table::freed), freed->key()).PermitUncheckedError();
-  if (end < (*first)[0] + (*count)[0]) {
-    batch.Put(database.table(Table::freed), encode({end}), encode({(*first)[0] + (*count)[0] - end}))
-        .PermitUncheckedError();
+  std::size_t runs = 0;
+  for (freed->SeekToFirst(); freed->Valid() && runs < kReapedRuns && reaped.count < kReapedAtOnce; freed->Next()) {
+    const auto key = decode<1>(freed->key().ToStringView());
+    const auto value = decode<1>(freed->value().ToStringView());
+    if (!key || !value) {
+      return fail(EIO, "the store is damaged: its table of freed pages has an entry that is none");
+    }
+    const std::uint64_t first = (*key)[0];
+    const std::uint64_t count = std::min((*value)[0], kReapedAtOnce - reaped.count);
+    const std::uint64_t end = first + count;
+    // Each removed range is looked at by every later read, until RocksDB has put its files in order.
+    if (count > kShortRun) {
+      batch.DeleteRange(database.table(Table::pages), encode({first}), encode({end})).PermitUncheckedError();
+    }
+    for (std::uint64_t page = first; count <= kShortRun && page < end; ++page) {
+      batch.Delete(database.table(Table::pages), encode({page})).PermitUncheckedError();
+    }
+    batch.Delete(database.table(Table::freed), freed->key()).PermitUncheckedError();
+    if (count < (*value)[0]) {
+      batch.Put(database.table(Table::freed), encode({end}), encode({(*value)[0] - count})).PermitUncheckedError();
+    }
+    const std::uint64_t begin = runs == 0 ? first : reaped.between.first;
+    reaped.between = {begin, end - begin};
+    reaped.count += count;
+    ++runs;
   }
-  const auto written = result_of(database.db().Write(rocksdb::WriteOptions(), &batch), "removing freed pages");
-  return written ? Result<std::optional<PageRange>>(PageRange{(*first)[0], end - (*first)[0]})
-                 : tl::unexpected(written.error());
+  auto good = result_of(freed->status(), "looking for freed pages");
+  if (good && runs > 0) {
+    good = result_of(database.db().Write(rocksdb::WriteOptions(), &batch), "removing freed pages");
+  }
+  return good ? Result<Reaped>(reaped) : tl::unexpected(good.error());
 }
 
 Result<void> give_room_back(Database& database, PageRange pages, bool tight) {

@@ -73,9 +73,14 @@ class FilePages {
   RunTable list_;
 };
 
-/// Removes the bytes of pages that nobody refers to any more, a bounded number at a time. Returns which; nothing when
-/// there are none left. Thread safety: any thread, one at a time.
-Result<std::optional<PageRange>> reap_pages(Database& database);
+/// What reap_pages() did.
+struct Reaped {
+  PageRange between;        ///< where those pages lie, and perhaps others
+  std::uint64_t count = 0;  ///< 0 when there were none left
+};
+/// Removes the bytes of pages that nobody refers to any more, a bounded number at a time. Errors: EIO, ENOSPC. Thread
+/// safety: any thread, one at a time.
+Result<Reaped> reap_pages(Database& database);
 /// Has RocksDB give back the room of such pages, which were removed between `pages`' first and last; it waits for that.
 /// With `tight` also where others lie between them, which takes longer. Errors: EIO, ENOSPC.
 Result<void> give_room_back(Database& database, PageRange pages, bool tight);

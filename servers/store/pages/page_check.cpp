@@ -107,7 +107,7 @@ class PageCheck {
       }
       if (references > 0 && each < steps_.size()) {
         const Run run{page, steps_[each].page - page, static_cast<std::uint64_t>(references)};
-        append_run(shown_, run, RunTable::Values::same);
+        append_run(shown_, run, RunTable::Values::same, PageReferences::kBlock);
       }
     }
     std::vector<Run> shared;
@@ -130,7 +130,7 @@ class PageCheck {
   }
 
   Result<void> read_pages() {
-    Cursor cursor = reader_.scan(Table::pages);
+    Cursor cursor = reader_.scan(Table::pages, KeyRange::all());
     cursor.seek("");
     auto freed = freed_.cbegin();
     for (const Run& run : shown_) {

@@ -8,7 +8,7 @@ namespace dmmap::store {
 namespace {
 
 const RunTable& table() {
-  static const RunTable shares(Table::shares, "", RunTable::Values::same);
+  static const RunTable shares(Table::shares, "", RunTable::Values::same, PageReferences::kBlock);
   return shares;
 }
 

@@ -14,6 +14,10 @@ namespace dmmap::store {
 /// doesn't come back.
 class PageReferences {
  public:
+  /// Pages whose runs of references are kept apart from the next ones': how far back is to be looked for one that
+  /// reaches here, over those that were removed lately. 4 MiB, 256 entries for a shared gibibyte.
+  static constexpr std::uint64_t kBlock = 1024;
+
   /// `pages`, in runs whose value is how often they're referred to. REQUIRES: each is, once at least. Errors: EIO.
   [[nodiscard]] static Result<std::vector<Run>> of(const Reader& reader, PageRange pages);
   /// One more place shows each of `pages`.

@@ -11,55 +11,70 @@
 
 namespace dmmap::store {
 
-RunTable::RunTable(Table table, std::string prefix, Values values)
-    : table_(table), prefix_(std::move(prefix)), values_(values) {}
+RunTable::RunTable(Table table, std::string prefix, Values values, std::uint64_t block)
+    : table_(table), prefix_(std::move(prefix)), values_(values), block_(block) {}
 
 std::string RunTable::key(std::uint64_t first) const {
   return prefix_ + encode({first});
 }
 
-void append_run(std::vector<Run>& runs, const Run& run, RunTable::Values values) {
-  const bool counting = values == RunTable::Values::counting;
-  if (!runs.empty() && runs.back().end() == run.first &&
-      run.value == runs.back().value + (counting ? runs.back().count : 0)) {
-    runs.back().count += run.count;
-  } else {
-    runs.push_back(run);
+namespace {
+
+Run part_of(const Run& run, std::uint64_t first, std::uint64_t end, RunTable::Values values) {
+  const std::uint64_t from = std::max(run.first, first);
+  const std::uint64_t skipped = from - run.first;
+  return {from, std::min(run.end(), end) - from,
+          values == RunTable::Values::counting ? run.value + skipped : run.value};
+}
+
+}  // namespace
+
+void append_run(std::vector<Run>& runs, Run run, RunTable::Values values, std::uint64_t block) {
+  while (run.count > 0) {
+    const std::uint64_t end = block == 0 ? run.end() : std::min(run.end(), (run.first / block + 1) * block);
+    const Run part = part_of(run, run.first, end, values);
+    const bool goes_on =
+        !runs.empty() && runs.back().end() == part.first && (block == 0 || part.first % block != 0) &&
+        part.value == runs.back().value + (values == RunTable::Values::counting ? runs.back().count : 0);
+    if (goes_on) {
+      runs.back().count += part.count;
+    } else {
+      runs.push_back(part);
+    }
+    if (end == run.end()) {
+      return;
+    }
+    run = part_of(run, end, run.end(), values);
   }
 }
 
 Run RunTable::cut(const Run& run, std::uint64_t first, std::uint64_t end) const {
-  const std::uint64_t from = std::max(run.first, first);
-  const std::uint64_t skipped = from - run.first;
-  return {from, std::min(run.end(), end) - from, values_ == Values::counting ? run.value + skipped : run.value};
+  return part_of(run, first, end, values_);
 }
 
 // Whole runs, those included that only a part of lies there.
 Result<std::vector<Run>> RunTable::touching(const Reader& reader, std::uint64_t first, std::uint64_t end,
                                             std::size_t most) const {
   std::vector<Run> runs;
-  Cursor cursor = reader.scan(table_);
-  cursor.seek_before(key(first));
-  if (!cursor.valid() || !cursor.key().starts_with(prefix_)) {
-    cursor.seek(key(first));
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+  Cursor cursor = reader.scan(
+      table_, {key(block_ == 0 ? 0 : first - first % block_), end == kMost ? KeyRange::of(prefix_).end : key(end)});
+  // Backwards costs RocksDB more by far than forwards, over a block's few.
+  if (block_ == 0) {
+    cursor.seek_before(key(first));
   }
-  for (; runs.size() < most && cursor.valid() && cursor.key().starts_with(prefix_); cursor.next()) {
+  if (block_ != 0 || !cursor.valid()) {
+    cursor.seek("");
+  }
+  for (; runs.size() < most && cursor.valid(); cursor.next()) {
     const auto start = decode<1>(cursor.key().substr(prefix_.size()));
     const auto said = decode<2>(cursor.value());
-    constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
     if (!start || !said || (*said)[0] == 0 || (*said)[0] > kMost - (*start)[0]) {
       return fail(EIO, fmt::format("the store is damaged: its table of {} has an entry that is none", name_of(table_)));
     }
     const Run run{(*start)[0], (*said)[0], (*said)[1]};
-    if (run.first >= end) {
-      break;
-    }
     if (run.end() > first) {
       runs.push_back(run);
-    }
-    // Not a step further: what was removed lately is passed over one by one.
-    if (run.end() >= end) {
-      break;
     }
   }
   if (auto good = cursor.status(); !good) {
@@ -102,7 +117,7 @@ Result<void> RunTable::replace(Transaction& transaction, std::uint64_t first, st
   }
   std::vector<Run> merged;
   for (const Run& run : all) {
-    append_run(merged, run, values_);
+    append_run(merged, run, values_, block_);
   }
   // What stays as it was isn't written again.
   for (const Run& run : *old) {

@@ -29,8 +29,9 @@ class RunTable {
     same,      ///< of each number `value` is said
     counting,  ///< of the first `value`, of the one after it `value` + 1, and so on
   };
-  /// The runs whose keys begin with `prefix`.
-  RunTable(Table table, std::string prefix, Values values);
+  /// The runs whose keys begin with `prefix`. None goes beyond a multiple of `block`, so that what is said of a number
+  /// is found without looking further back; 0: as far as it may. It's part of the format: the same each time.
+  RunTable(Table table, std::string prefix, Values values, std::uint64_t block = 0);
 
   /// The runs between `first` and `end`, cut off there; at most `most`, the first ones. Errors: EIO.
   [[nodiscard]] Result<std::vector<Run>> between(const Reader& reader, std::uint64_t first, std::uint64_t end,
@@ -49,9 +50,11 @@ class RunTable {
   Table table_;
   std::string prefix_;
   Values values_;
+  std::uint64_t block_;
 };
 
-/// Adds `run` to `runs`, which end before it; as one with the last if it goes on with it.
-void append_run(std::vector<Run>& runs, const Run& run, RunTable::Values values);
+/// Adds `run` to `runs`, which end before it: as one with the last if it goes on with it, and as several where it
+/// reaches into several blocks.
+void append_run(std::vector<Run>& runs, Run run, RunTable::Values values, std::uint64_t block = 0);
 
 }  // namespace dmmap::store

@@ -45,11 +45,8 @@ Result<std::optional<Named>> Directory::find(const Reader& reader, std::string_v
 
 Result<std::vector<Named>> Directory::list(const Reader& reader, std::uint64_t position, std::size_t most) const {
   std::vector<Named> entries;
-  Cursor cursor = reader.scan(Table::places);
+  Cursor cursor = reader.scan(Table::places, KeyRange::of(prefix_));
   for (cursor.seek(place_key(position + 1)); entries.size() < most && cursor.valid(); cursor.next()) {
-    if (!cursor.key().starts_with(prefix_)) {
-      break;
-    }
     auto entry = find(reader, cursor.value());
     if (!entry) {
       return tl::unexpected(entry.error());

@@ -23,9 +23,8 @@ Result<bool> remove_xattrs(Transaction& transaction, FileId file) {
   const std::string prefix = key_of(file);
   std::vector<std::string> keys;
   {
-    Cursor cursor = transaction.scan(Table::xattrs);
-    for (cursor.seek(prefix); keys.size() < kAtOnce && cursor.valid() && cursor.key().starts_with(prefix);
-         cursor.next()) {
+    Cursor cursor = transaction.scan(Table::xattrs, KeyRange::of(prefix));
+    for (cursor.seek(prefix); keys.size() < kAtOnce && cursor.valid(); cursor.next()) {
       keys.emplace_back(cursor.key());
     }
     if (auto good = cursor.status(); !good) {
@@ -113,7 +112,7 @@ Result<Removed> remove_orphan(Database& database, FileId file) {
 }
 
 Result<std::optional<FileId>> next_orphan(const Reader& reader, FileId file) {
-  Cursor cursor = reader.scan(Table::orphans);
+  Cursor cursor = reader.scan(Table::orphans, KeyRange::all());
   cursor.seek(encode({file.value + 1}));
   if (!cursor.valid()) {
     const auto good = cursor.status();

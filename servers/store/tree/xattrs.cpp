@@ -28,8 +28,8 @@ Result<std::optional<std::string>> Xattrs::get(const Reader& reader, std::string
 
 Result<std::string> Xattrs::list(const Reader& reader) const {
   std::string names;
-  Cursor cursor = reader.scan(Table::xattrs);
-  for (cursor.seek(prefix_); cursor.valid() && cursor.key().starts_with(prefix_); cursor.next()) {
+  Cursor cursor = reader.scan(Table::xattrs, KeyRange::of(prefix_));
+  for (cursor.seek(prefix_); cursor.valid(); cursor.next()) {
     names.append(cursor.key().substr(prefix_.size()));
     names.push_back('\0');
   }
@@ -74,8 +74,8 @@ Result<void> Xattrs::set(Transaction& transaction, std::string_view name, std::s
 
 Result<void> Xattrs::copy(Transaction& transaction, FileId other) const {
   const Xattrs to(other);
-  Cursor cursor = transaction.scan(Table::xattrs);
-  for (cursor.seek(prefix_); cursor.valid() && cursor.key().starts_with(prefix_); cursor.next()) {
+  Cursor cursor = transaction.scan(Table::xattrs, KeyRange::of(prefix_));
+  for (cursor.seek(prefix_); cursor.valid(); cursor.next()) {
     transaction.put(Table::xattrs, to.key(cursor.key().substr(prefix_.size())), cursor.value());
   }
   return cursor.status();

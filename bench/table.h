@@ -1,0 +1,70 @@
+// Table: what Rounds measured, as lines of Markdown: ours, libfuse's, and of something that isn't FUSE.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cstddef>
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "bench/paired.h"
+
+namespace dmmap::bench {
+
+/// What is shown for a time: "us", or how much of something is done in it.
+struct Unit {
+  std::string name;
+  double in_a_time = 0;     ///< shown is this divided by the microseconds; 0 shows those,
+  double microseconds = 1;  ///< divided by this
+  [[nodiscard]] std::string show(double time) const {
+    return in_a_time == 0 ? fmt::format("{:.1f} {}", time / microseconds, name)
+                          : fmt::format("{:.0f} {}", in_a_time / time, name);
+  }
+};
+inline const Unit kTime{"us"};
+inline Unit megabytes(std::size_t bytes) {
+  return {"MB/s", static_cast<double>(bytes)};
+}
+
+struct Metric {
+  std::string name;
+  Unit unit;
+};
+
+class Table {
+ public:
+  /// Only measurements in whose names `only` occurs are taken. `third` is compared with too where there is one.
+  Table(std::string only, std::string_view third) : only_(std::move(only)) {
+    fmt::print("| what | dmmap | libfuse | ratio | quartiles of rounds | {} | ratio |\n", third);
+    fmt::print("| --- | --- | --- | --- | --- | --- | --- |\n");
+  }
+  /// Whether measurements whose names have these words in them may be asked for.
+  [[nodiscard]] bool wants(std::string_view words) const {
+    return words.find(only_) != std::string_view::npos || only_.find(words) != std::string::npos;
+  }
+  /// Measures: dmmap first, then libfuse, then the third if there's one.
+  void add(const std::string& name, int rounds, const std::vector<Metric>& metrics,
+           const std::vector<Operation>& subjects, int uncounted = 1) const {
+    if (name.find(only_) == std::string::npos) {
+      return;
+    }
+    const Rounds taken(rounds, uncounted, subjects);
+    for (std::size_t i = 0; i < metrics.size(); ++i) {
+      const Unit& unit = metrics[i].unit;
+      const auto ratio = [&](std::size_t peer) { return taken.median(0, i) / taken.median(peer, i); };
+      fmt::print("| {}{} | {} | {} | {:.2f} | {:.2f} - {:.2f} | {} | {} |\n", name, metrics[i].name,
+                 unit.show(taken.median(0, i)), unit.show(taken.median(1, i)), ratio(1), taken.ratio(0.25, 1, i),
+                 taken.ratio(0.75, 1, i), subjects.size() > 2 ? unit.show(taken.median(2, i)) : "",
+                 subjects.size() > 2 ? fmt::format("{:.2f}", ratio(2)) : "");
+    }
+    static_cast<void>(std::fflush(stdout));
+  }
+
+ private:
+  std::string only_;
+};
+
+}  // namespace dmmap::bench
