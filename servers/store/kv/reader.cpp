@@ -2,6 +2,7 @@
 
 #include <rocksdb/iterator.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "servers/store/kv/database.h"
@@ -35,7 +36,8 @@ Cursor& Cursor::operator=(Cursor&&) noexcept = default;
 Cursor::~Cursor() = default;
 
 void Cursor::seek(std::string_view key) {
-  iterator_->Seek(key);
+  // What a transaction has put before the part that it is to be in would be found otherwise.
+  iterator_->Seek(std::max(key, std::string_view(bounds_->range.begin)));
 }
 void Cursor::seek_before(std::string_view key) {
   iterator_->SeekForPrev(key);

@@ -43,7 +43,7 @@ class Cursor {
   ~Cursor();
 
   void seek(std::string_view key);         ///< to the first entry at `key` or after
-  void seek_before(std::string_view key);  ///< to the last entry at `key` or before
+  void seek_before(std::string_view key);  ///< to the last entry at `key` or before. REQUIRES: it's in that part
   void next();                             ///< REQUIRES: valid()
   [[nodiscard]] bool valid() const;
   [[nodiscard]] std::string_view key() const;    ///< until the cursor moves. REQUIRES: valid()

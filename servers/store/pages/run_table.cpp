@@ -56,6 +56,9 @@ Run RunTable::cut(const Run& run, std::uint64_t first, std::uint64_t end) const 
 Result<std::vector<Run>> RunTable::touching(const Reader& reader, std::uint64_t first, std::uint64_t end,
                                             std::size_t most) const {
   std::vector<Run> runs;
+  if (first >= end) {
+    return runs;
+  }
   constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
   Cursor cursor = reader.scan(
       table_, {key(block_ == 0 ? 0 : first - first % block_), end == kMost ? KeyRange::of(prefix_).end : key(end)});
