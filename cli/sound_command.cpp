@@ -169,8 +169,9 @@ Result<void> serve(const Settings& settings, const Checked& checked, daemon::Rea
     checked.output.log(LogLevel::info, "metrics are at " + metrics->url());
   }
   engine.start();
-  readiness.ready(fmt::format("{}: ready at {} (sink {})", kName, session->mountpoint(), settings.sink));
-  auto ended = session->wait_or_signal([&engine] { engine.sync(); });
+  auto ended = session->wait_or_signal(
+      [&engine] { engine.sync(); },
+      [&] { readiness.ready(fmt::format("{}: ready at {} (sink {})", kName, session->mountpoint(), settings.sink)); });
   daemon::Readiness::stopping();
   engine.stop();
   if (ended && engine.failed()) {

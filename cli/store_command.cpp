@@ -63,8 +63,8 @@ Result<void> serve(const Settings& settings, const DaemonOutput& output, daemon:
   if (!session) {
     return tl::unexpected(session.error());
   }
-  readiness.ready(fmt::format("{}: {} is at {}", kName, settings.database, session->mountpoint()));
-  auto ended = session->wait_or_signal();
+  auto ended = session->wait_or_signal(
+      {}, [&] { readiness.ready(fmt::format("{}: {} is at {}", kName, settings.database, session->mountpoint())); });
   daemon::Readiness::stopping();
   const auto synced = (*database)->sync();
   return ended ? synced : ended;

@@ -53,10 +53,12 @@ class Session {
   Session& operator=(Session&&) noexcept;
   ~Session();
 
-  /// Waits until the mount is gone. With `until_signal`, SIGINT and SIGTERM end it (unless they were ignored before),
-  /// and SIGHUP calls `on_hangup` or is ignored. The former dispositions are restored. Returns the error that ended it.
+  /// Waits until the mount is gone. With wait_or_signal() SIGINT and SIGTERM end it (unless they were ignored before),
+  /// and SIGHUP calls `on_hangup` or is ignored. The former dispositions are restored. `when_ready` is called once
+  /// signals do that: who tells others that the mount is there does it then. Returns the error that ended it.
   Result<void> wait();
-  Result<void> wait_or_signal(const std::function<void()>& on_hangup = {});
+  Result<void> wait_or_signal(const std::function<void()>& on_hangup = {},
+                              const std::function<void()>& when_ready = {});
 
   /// Unmounts and ends. Returns at once; wait() tells when it's done.
   void stop();

@@ -177,10 +177,13 @@ Result<void> Session::wait() {
   return impl_->outcome();
 }
 
-Result<void> Session::wait_or_signal(const std::function<void()>& on_hangup) {
+Result<void> Session::wait_or_signal(const std::function<void()>& on_hangup, const std::function<void()>& when_ready) {
   const auto watch = session::SignalWatch::create([this] { stop(); }, on_hangup);
   if (!watch) {
     return tl::unexpected(watch.error());
+  }
+  if (when_ready) {
+    when_ready();
   }
   return wait();
 }

@@ -1,11 +1,12 @@
 // store_client FOLDER PROMISES FIRST: changes files in FOLDER, on a mount of `dmmap store`, in all sorts of ways until
-// it can't any more, and adds to the file PROMISES a line for each version that a system call has promised to keep:
-// "file NAME VERSION" and "page PAGE VERSION". Versions begin with FIRST. Says "begun" when it has FOLDER open.
+// it can't any more, and adds to the file PROMISES what store_promises.h says. Versions begin with FIRST. Says "begun"
+// when it has FOLDER open.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -41,6 +42,7 @@ class Client {
     void* const mapped = ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     must(mapped != MAP_FAILED);
     mapped_ = static_cast<char*>(mapped);
+    may(::mkdirat(folder_, "times", 0755));
   }
 
   void step() {
@@ -64,10 +66,13 @@ class Client {
         churn();
         break;
     }
+    make();
   }
 
  private:
-  void promise(const char* what, std::uint64_t which) const {
+  // A line at once is in the page cache, or in User Mode Linux on the host (fs/hostfs, hostfs_write_end), and outlives
+  // what is to be killed.
+  void note(const char* what, std::uint64_t which) const {
     const std::string line = std::string(what) + " " + std::to_string(which) + " " + std::to_string(version_) + "\n";
     must(::write(promises_, line.data(), line.size()) == static_cast<ssize_t>(line.size()));
   }
@@ -83,16 +88,17 @@ class Client {
     must(::close(file) == 0);
     must(::renameat(folder_, "fresh", folder_, ("f" + std::to_string(name)).c_str()) == 0);
     must(::fsync(folder_) == 0);
-    promise("file", name);
+    note("file", name);
   }
 
   void store() {
     const std::uint64_t page = random_() % kPromisedPages;
     char* const at = mapped_ + page * kPromisedPage;
-    std::memcpy(at + 64, &version_, sizeof version_);
+    std::memcpy(at + kVersionInPage, &version_, sizeof version_);
+    note("stored", page);
     if (random_() % 2 == 0) {
       must(::msync(at, kPromisedPage, MS_SYNC) == 0);
-      promise("page", page);
+      note("page", page);
     }
   }
 
@@ -134,6 +140,14 @@ class Client {
     }
     may(::unlinkat(folder_, (some("d", 6) + "/" + some("c", 8)).c_str(), 0));
     may(::unlinkat(folder_, some("d", 6).c_str(), AT_REMOVEDIR));
+  }
+
+  // The server commits it; nothing syncs it but what comes after.
+  void make() {
+    const timespec time{.tv_sec = static_cast<time_t>(version_), .tv_nsec = 0};
+    const std::array<timespec, 2> both{time, time};
+    must(::utimensat(folder_, "times", both.data(), 0) == 0);
+    note("made", 0);
   }
 
   std::string some(const char* kind, std::uint64_t count) { return kind + std::to_string(random_() % count); }

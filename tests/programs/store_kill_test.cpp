@@ -4,11 +4,7 @@
 
 #include <csignal>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
-#include <map>
 #include <random>
-#include <sstream>
 #include <thread>
 
 #include "programs/store_promises.h"
@@ -17,53 +13,6 @@
 
 namespace dmmap::testing {
 namespace {
-
-using Versions = std::map<std::pair<std::string, std::uint64_t>, std::uint64_t>;
-
-// The last version of each thing. A line that isn't whole is no promise.
-Versions read_promises(const std::filesystem::path& file) {
-  Versions versions;
-  std::ifstream in(file);
-  for (std::string line; std::getline(in, line) && !in.eof();) {
-    std::istringstream words(line);
-    std::string what;
-    std::uint64_t which = 0;
-    std::uint64_t version = 0;
-    if (words >> what >> which >> version) {
-      versions[{what, which}] = version;
-    }
-  }
-  return versions;
-}
-
-std::string read_file(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-std::uint64_t version_at(const std::string& bytes, std::size_t offset) {
-  std::uint64_t version = 0;
-  if (bytes.size() >= offset + sizeof version) {
-    std::memcpy(&version, bytes.data() + offset, sizeof version);
-  }
-  return version;
-}
-
-void expect_kept(const StoreServer& server, const Versions& promised) {
-  const std::string mapped = read_file(server.mountpoint() / "mapped");
-  for (const auto& [what, version] : promised) {
-    const auto& [kind, which] = what;
-    if (kind == "page") {
-      EXPECT_GE(version_at(mapped, which * kPromisedPage + 64), version) << "page " << which;
-      continue;
-    }
-    const std::string content = read_file(server.mountpoint() / fmt::format("f{}", which));
-    const std::uint64_t found = version_at(content, 0);
-    EXPECT_GE(found, version) << "file " << which;
-    EXPECT_TRUE(content == promised_content(which, found))
-        << "file " << which << " isn't what version " << found << " was";
-  }
-}
 
 unsigned kills() {
   const char* const wished = std::getenv("DMMAP_KILLS");
@@ -84,8 +33,10 @@ TEST(StoreKill, KeepsWhatWasPromisedAndStaysSound) {
     Process client({DMMAP_STORE_CLIENT, server.mountpoint(), promises, std::to_string(round * kVersionsEach)});
     // Before that it would find the folder that was mounted on.
     ASSERT_TRUE(client.wait_for_output("begun", kClientsEnd)) << client.err();
+    const auto snapshots = server.making_snapshots();
     std::this_thread::sleep_for(std::chrono::milliseconds(random() % 400));
     ASSERT_TRUE(client.running()) << client.err();
+    ASSERT_TRUE(snapshots->running()) << snapshots->err();
     server.kill();
     const Ended ended = client.wait(kClientsEnd);
     EXPECT_FALSE(ended.timed_out) << "a client hangs";
@@ -93,9 +44,9 @@ TEST(StoreKill, KeepsWhatWasPromisedAndStaysSound) {
     server.check();
     server.start();
     ASSERT_TRUE(server.ready());
-    expect_kept(server, read_promises(promises));
+    expect_kept(server.mountpoint(), read_versions(promises));
   }
-  EXPECT_FALSE(read_promises(promises).empty()) << "the clients got nowhere";
+  EXPECT_FALSE(read_versions(promises).empty()) << "the clients got nowhere";
   server.end_and_check();
 }
 

@@ -34,6 +34,8 @@ class StoreServer {
   /// Runs `script` with bash, in the mount, until its first command that fails. $SOURCE is the project's own source. A
   /// test failure when it fails or takes longer than `timeout`. Returns what it printed.
   std::string sh(const std::string& script, std::chrono::seconds timeout = std::chrono::seconds{60});
+  /// Makes snapshots of all there is and removes them, again and again, as long as it may.
+  [[nodiscard]] std::unique_ptr<Process> making_snapshots() const;
   /// Serves again what was served before, after end() or a kill.
   void start();
   /// Ends the server as Ctrl-C does. A test failure when it doesn't end well.

@@ -61,6 +61,17 @@ TEST_F(StoreTrouble, SaysWhatToDo) {
   EXPECT_THAT(store({server.database(), mnt}).err, HasSubstr("damaged"));
 }
 
+TEST_F(StoreTrouble, WhoIsToldThatItIsReadyMayEndIt) {
+  const TemporaryDirectory directory;
+  std::filesystem::create_directory(directory / "mnt");
+  for (int tries = 0; tries < 10; ++tries) {
+    Process server({DMMAP_PROGRAM, "store", "--create", directory / "store", directory / "mnt"});
+    ASSERT_TRUE(server.wait_for_output("is at", std::chrono::seconds(20))) << server.err();
+    server.kill(SIGTERM);
+    ASSERT_EQ(server.wait(std::chrono::seconds(20)).status, 0) << server.err();
+  }
+}
+
 // Flips a bit in the file below `folder` that has `bytes` in it.
 bool flip_a_bit_of(const std::filesystem::path& folder, const std::string& bytes) {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {

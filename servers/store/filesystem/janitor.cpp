@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <utility>
 
@@ -78,6 +79,9 @@ void Janitor::complain(const std::string& what, const Error& error) const {
 bool Janitor::removed(FileId file, std::vector<FileId>& orphaned) {
   while (!ending()) {
     const auto more = remove_orphan(database_, file);
+    if (!more && more.error().code == ENOENT) {
+      return true;  // told of twice: the kernel forgot it again after the server had opened it itself
+    }
     if (!more) {
       complain(fmt::format("removing file {}", file.value), more.error());
       return false;

@@ -52,7 +52,9 @@ Result<void> StoreFilesystem::bring_all() {
     }
   }
   for (const std::uint64_t file : files) {
-    if (auto brought = dirty_.write_back(NodeId{file}); !brought) {
+    auto brought = dirty_.write_back(NodeId{file});
+    // Closed meanwhile, which has brought all, and maybe gone: then that fails with ENOENT or ESTALE.
+    if (!brought && is_open_for_writing(FileId{file})) {
       return brought;
     }
   }
