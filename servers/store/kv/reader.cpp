@@ -60,4 +60,17 @@ Result<void> Cursor::status() const {
   return result_of(iterator_->status(), "reading the store");
 }
 
+Result<void> Reader::get_each(Table table, const std::vector<std::string>& keys, const OnValue& on_value) const {
+  for (std::size_t each = 0; each < keys.size(); ++each) {
+    const auto value = get(table, keys[each]);
+    using Seen = Result<std::optional<std::string_view>>;
+    auto done = on_value(each, value ? Seen(*value ? std::optional<std::string_view>(**value) : std::nullopt)
+                                     : Seen(tl::unexpected(value.error())));
+    if (!done) {
+      return done;
+    }
+  }
+  return {};
+}
+
 }  // namespace dmmap::store

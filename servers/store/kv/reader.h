@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "servers/store/kv/table.h"
 
@@ -67,6 +68,11 @@ class Reader {
 
   /// The value, or nothing. Errors: EIO for what is damaged.
   [[nodiscard]] virtual Result<std::optional<std::string>> get(Table table, std::string_view key) const = 0;
+  /// Told for each key its place among `keys` and its value, as of get(), which stays until it returns.
+  using OnValue = std::function<Result<void>(std::size_t, const Result<std::optional<std::string_view>>&)>;
+  /// As get() for each of `keys`, in one go where that is faster. Stops at the first error of `on_value`. REQUIRES:
+  /// they are in order.
+  virtual Result<void> get_each(Table table, const std::vector<std::string>& keys, const OnValue& on_value) const;
   [[nodiscard]] virtual Cursor scan(Table table, KeyRange range) const = 0;
 };
 

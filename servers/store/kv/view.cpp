@@ -28,6 +28,25 @@ Result<std::optional<std::string>> View::get(Table table, std::string_view key) 
   return read_with(status, std::move(value));
 }
 
+Result<void> View::get_each(Table table, const std::vector<std::string>& keys, const OnValue& on_value) const {
+  const std::vector<rocksdb::Slice> wanted(keys.begin(), keys.end());
+  std::vector<rocksdb::PinnableSlice> values(keys.size());
+  std::vector<rocksdb::Status> statuses(keys.size());
+  database_.db().MultiGet(as_of(snapshot_), database_.table(table), keys.size(), wanted.data(), values.data(),
+                          statuses.data(), /*sorted_input=*/true);
+  for (std::size_t each = 0; each < keys.size(); ++each) {
+    using Seen = Result<std::optional<std::string_view>>;
+    const auto status = read_with(statuses[each], "");
+    auto done = on_value(each, !status   ? Seen(tl::unexpected(status.error()))
+                               : *status ? Seen(values[each].ToStringView())
+                                         : Seen(std::nullopt));
+    if (!done) {
+      return done;
+    }
+  }
+  return {};
+}
+
 Cursor View::scan(Table table, KeyRange range) const {
   return {std::move(range), [this, table](const rocksdb::Slice* begin, const rocksdb::Slice* end) {
             rocksdb::ReadOptions options = as_of(snapshot_);

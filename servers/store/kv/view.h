@@ -17,6 +17,7 @@ class View final : public Reader {
   ~View() override;
 
   [[nodiscard]] Result<std::optional<std::string>> get(Table table, std::string_view key) const override;
+  Result<void> get_each(Table table, const std::vector<std::string>& keys, const OnValue& on_value) const override;
   [[nodiscard]] Cursor scan(Table table, KeyRange range) const override;
 
  private:

@@ -74,20 +74,33 @@ Result<void> FilePages::read(const Reader& reader, std::uint64_t first, std::spa
     return tl::unexpected(runs.error());
   }
   std::fill(to.begin(), to.end(), std::byte{0});
+  struct Wanted {
+    std::uint64_t number = 0;
+    std::uint64_t at = 0;  // in `to`, in pages
+  };
+  std::vector<Wanted> wanted;
   for (const Run& run : *runs) {
     for (std::uint64_t each = 0; each < run.count; ++each) {
-      const std::uint64_t number = run.value + each;
-      const auto bytes = reader.get(Table::pages, encode({number}));
-      if (!bytes) {
-        return fail(bytes.error().code, fmt::format("page {} of the store: {}", number, bytes.error().message));
-      }
-      if (!*bytes || (*bytes)->size() > kStorePage) {
-        return fail(EIO, fmt::format("page {} of the store is {}", number, *bytes ? "too long" : "missing"));
-      }
-      std::memcpy(to.subspan((run.first + each - first) * kStorePage).data(), (*bytes)->data(), (*bytes)->size());
+      wanted.push_back({run.value + each, run.first + each - first});
     }
   }
-  return {};
+  std::sort(wanted.begin(), wanted.end(), [](const Wanted& a, const Wanted& b) { return a.number < b.number; });
+  std::vector<std::string> keys;
+  keys.reserve(wanted.size());
+  for (const Wanted& page : wanted) {
+    keys.push_back(encode({page.number}));
+  }
+  return reader.get_each(Table::pages, keys, [&](std::size_t which, const auto& bytes) -> Result<void> {
+    const auto [number, at] = wanted[which];
+    if (!bytes) {
+      return fail(bytes.error().code, fmt::format("page {} of the store: {}", number, bytes.error().message));
+    }
+    if (!*bytes || (*bytes)->size() > kStorePage) {
+      return fail(EIO, fmt::format("page {} of the store is {}", number, *bytes ? "too long" : "missing"));
+    }
+    std::memcpy(to.subspan(at * kStorePage).data(), (*bytes)->data(), (*bytes)->size());
+    return {};
+  });
 }
 
 // What the list is to say of `run`, which is there, so that it may be written: new numbers in place of those that
