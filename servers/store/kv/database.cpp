@@ -49,8 +49,12 @@ rocksdb::ColumnFamilyOptions table_options(Table table, const std::shared_ptr<ro
   family.compression = rocksdb::kNoCompression;
   rocksdb::BlockBasedTableOptions blocks;
   blocks.block_cache = cache;
-  blocks.cache_index_and_filter_blocks = true;                    // so that the cache bounds all that is kept of files
-  blocks.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));  // most names that are looked for first aren't there
+  blocks.cache_index_and_filter_blocks = true;  // so that the cache bounds all that is kept of files
+  // Most names that are looked for first aren't there. In parts: the filter of a file as a whole would be larger than
+  // what a shard of the cache takes, and be read again each time.
+  blocks.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  blocks.partition_filters = true;
+  blocks.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
   family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(blocks));
   if (table == Table::pages) {
     // Pages are written once, not again at each compaction; what is freed is collected by file.
