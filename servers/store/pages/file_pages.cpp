@@ -56,6 +56,23 @@ std::int64_t count_of(const std::vector<Run>& runs) {
   return static_cast<std::int64_t>(all);
 }
 
+// Leaves so much of `runs`, which are up to `end`, that no more than `most` runs are touched: where they're shared a
+// long run of pages is several runs of references. Returns where what is left ends.
+std::uint64_t take_most(std::vector<Run>& runs, std::uint64_t end, std::size_t most) {
+  std::uint64_t room = most * PageReferences::kBlock;
+  for (std::size_t each = 0; each < runs.size(); ++each) {
+    Run& run = runs[each];
+    if (each == most || run.count > room) {
+      const std::uint64_t there = each == most ? run.first : run.first + room;
+      run.count = there - run.first;
+      runs.resize(run.count == 0 ? each : each + 1);
+      return there;
+    }
+    room -= run.count;
+  }
+  return end;
+}
+
 std::vector<PageRange> shown(const std::vector<Run>& runs) {
   std::vector<PageRange> pages;
   for (const Run& run : runs) {
@@ -200,16 +217,22 @@ Result<std::int64_t> FilePages::share(Transaction& transaction, const FilePages&
   return show(transaction, {to, to + (pages.end - pages.first)}, *runs);
 }
 
-Result<std::int64_t> FilePages::share_later(Transaction& transaction, const FilePages& source, PageSpan pages,
-                                            std::vector<PageRange>& shown) const {
-  const auto runs = source.list_.between(transaction, pages.first, pages.end);
+Result<FilePages::Changed> FilePages::share_later(Transaction& transaction, const FilePages& source, PageSpan pages,
+                                                  std::size_t most, std::vector<PageRange>& shown) const {
+  auto runs = source.list_.between(transaction, pages.first, pages.end, most + 1);
   if (!runs) {
     return tl::unexpected(runs.error());
   }
+  const std::uint64_t end = take_most(*runs, pages.end, most);
   for (const Run& run : *runs) {
     shown.push_back({run.value, run.count});
   }
-  return replace(transaction, pages, {}, *runs);
+  if (pages.first == 0) {
+    list_.insert(transaction, *runs);
+  } else if (auto replaced = list_.replace(transaction, pages.first, end, *runs); !replaced) {
+    return tl::unexpected(replaced.error());
+  }
+  return Changed{end, count_of(*runs)};
 }
 
 Result<std::int64_t> FilePages::punch(Transaction& transaction, PageSpan pages) const {
@@ -227,13 +250,13 @@ Result<std::int64_t> FilePages::show(Transaction& transaction, PageSpan pages, c
   return replace(transaction, pages, *old, fresh);
 }
 
-Result<FilePages::Punched> FilePages::punch_some(Transaction& transaction, PageSpan pages, std::size_t most) const {
+Result<FilePages::Changed> FilePages::punch_some(Transaction& transaction, PageSpan pages, std::size_t most) const {
   const auto part = within(transaction, pages, most);
   if (!part) {
     return tl::unexpected(part.error());
   }
   const auto more = punch(transaction, *part);
-  return more ? Result<Punched>({part->end, *more}) : tl::unexpected(more.error());
+  return more ? Result<Changed>({part->end, *more}) : tl::unexpected(more.error());
 }
 
 Result<std::optional<std::uint64_t>> FilePages::find(const Reader& reader, PageSpan pages, bool hole) const {
@@ -256,20 +279,11 @@ Result<std::optional<std::uint64_t>> FilePages::find(const Reader& reader, PageS
 }
 
 Result<PageSpan> FilePages::within(const Reader& reader, PageSpan pages, std::size_t most) const {
-  const auto runs = list_.between(reader, pages.first, pages.end, most + 1);
+  auto runs = list_.between(reader, pages.first, pages.end, most + 1);
   if (!runs) {
     return tl::unexpected(runs.error());
   }
-  // Where they're shared a long run of pages is several runs of references.
-  std::uint64_t room = most * PageReferences::kBlock;
-  for (std::size_t each = 0; each < runs->size(); ++each) {
-    const Run& run = (*runs)[each];
-    if (each == most || run.count > room) {
-      return PageSpan{pages.first, each == most ? run.first : run.first + room};
-    }
-    room -= run.count;
-  }
-  return pages;
+  return PageSpan{pages.first, take_most(*runs, pages.end, most)};
 }
 
 Result<std::uint64_t> FilePages::count(const Reader& reader, PageSpan pages) const {

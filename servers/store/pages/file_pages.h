@@ -42,20 +42,21 @@ class FilePages {
   Result<std::int64_t> write(Transaction& transaction, std::uint64_t first, std::span<const std::byte> from) const;
   /// Shows at `to` on what `source` shows at `pages`: the same pages. REQUIRES: they don't overlap in one file.
   Result<std::int64_t> share(Transaction& transaction, const FilePages& source, PageSpan pages, std::uint64_t to) const;
-  /// As share(), at the same place, where this file has nothing: what it shows is added to `shown`, for the caller to
-  /// hand to PageReferences::add_all before the transaction ends.
-  Result<std::int64_t> share_later(Transaction& transaction, const FilePages& source, PageSpan pages,
-                                   std::vector<PageRange>& shown) const;
+  /// What was done of that which may be too much for one transaction.
+  struct Changed {
+    std::uint64_t end = 0;  ///< to which page: the span's end when all is done
+    std::int64_t more = 0;  ///< pages that the file has more
+  };
+  /// As share(), at the same place, where this file has nothing and nothing after it, of `most` runs of pages at most:
+  /// what it shows is added to `shown`, for the caller to hand to PageReferences::add_all before the transaction ends.
+  Result<Changed> share_later(Transaction& transaction, const FilePages& source, PageSpan pages, std::size_t most,
+                              std::vector<PageRange>& shown) const;
   /// Makes a hole.
   Result<std::int64_t> punch(Transaction& transaction, PageSpan pages) const;
   /// The first page of `pages` that is there, or with `hole` that isn't.
   [[nodiscard]] Result<std::optional<std::uint64_t>> find(const Reader& reader, PageSpan pages, bool hole) const;
-  /// As punch(), but of the first `most` runs of pages at most. Returns where it ended, too.
-  struct Punched {
-    std::uint64_t end = 0;  ///< `pages.end` when all is done
-    std::int64_t more = 0;  ///< pages that the file has more, which isn't above 0
-  };
-  Result<Punched> punch_some(Transaction& transaction, PageSpan pages, std::size_t most) const;
+  /// As punch(), but of the first `most` runs of pages at most.
+  Result<Changed> punch_some(Transaction& transaction, PageSpan pages, std::size_t most) const;
   /// How much `pages` may be for share() and punch() to touch `most` runs of pages: that many, or fewer.
   [[nodiscard]] Result<PageSpan> within(const Reader& reader, PageSpan pages, std::size_t most) const;
   /// How many pages are there.

@@ -97,6 +97,20 @@ Result<std::vector<Run>> RunTable::between(const Reader& reader, std::uint64_t f
   return runs;
 }
 
+std::vector<Run> RunTable::merge(const std::vector<Run>& runs) const {
+  std::vector<Run> merged;
+  for (const Run& run : runs) {
+    append_run(merged, run, values_, block_);
+  }
+  return merged;
+}
+
+void RunTable::insert(Transaction& transaction, const std::vector<Run>& runs) const {
+  for (const Run& run : merge(runs)) {
+    transaction.put(table_, key(run.first), encode({run.count, run.value}));
+  }
+}
+
 Result<void> RunTable::replace(Transaction& transaction, std::uint64_t first, std::uint64_t end,
                                const std::vector<Run>& runs) const {
   // With its neighbours, which may become one with what is new.
@@ -118,10 +132,7 @@ Result<void> RunTable::replace(Transaction& transaction, std::uint64_t first, st
       all.push_back(cut(run, end, run.end()));
     }
   }
-  std::vector<Run> merged;
-  for (const Run& run : all) {
-    append_run(merged, run, values_, block_);
-  }
+  const std::vector<Run> merged = merge(all);
   // What stays as it was isn't written again.
   for (const Run& run : *old) {
     if (!std::binary_search(merged.begin(), merged.end(), run)) {

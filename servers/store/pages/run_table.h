@@ -39,12 +39,15 @@ class RunTable {
   /// From `first` to `end` nothing is said but `runs`. REQUIRES: they lie there, in order. Errors: EIO.
   Result<void> replace(Transaction& transaction, std::uint64_t first, std::uint64_t end,
                        const std::vector<Run>& runs) const;
+  /// As replace(), where nothing is said yet, and nothing of what is next to it. REQUIRES: that, and as of replace().
+  void insert(Transaction& transaction, const std::vector<Run>& runs) const;
 
  private:
   /// The part of `run` between `first` and `end`. REQUIRES: there is one.
   [[nodiscard]] Run cut(const Run& run, std::uint64_t first, std::uint64_t end) const;
   [[nodiscard]] Result<std::vector<Run>> touching(const Reader& reader, std::uint64_t first, std::uint64_t end,
                                                   std::size_t most) const;
+  [[nodiscard]] std::vector<Run> merge(const std::vector<Run>& runs) const;
   [[nodiscard]] std::string key(std::uint64_t first) const;
 
   Table table_;

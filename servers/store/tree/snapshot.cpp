@@ -145,18 +145,14 @@ Result<bool> Snapshot::copy_bytes(Transaction& transaction, Task& task) {
   }
   const FilePages original(task.from);
   const std::uint64_t end = (from->size + kStorePage - 1) / kStorePage;
-  const auto part = original.within(transaction, {task.page, end}, kRunsAtOnce);
-  if (!part) {
-    return tl::unexpected(part.error());
+  const auto done = FilePages(task.to).share_later(transaction, original, {task.page, end}, kRunsAtOnce, shown_);
+  if (!done) {
+    return tl::unexpected(done.error());
   }
-  const auto more = FilePages(task.to).share_later(transaction, original, *part, shown_);
-  if (!more) {
-    return tl::unexpected(more.error());
-  }
-  to->pages += static_cast<std::uint64_t>(*more);
+  to->pages += static_cast<std::uint64_t>(done->more);
   put_inode(transaction, *to);
-  task.page = part->end;
-  return part->end == end;
+  task.page = done->end;
+  return done->end == end;
 }
 
 Result<Inode> Snapshot::name_it(FileId directory, std::string_view name) {
