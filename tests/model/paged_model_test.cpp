@@ -4,13 +4,13 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
-#include <cstdlib>
 #include <iostream>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "model/file_under_test.h"
+#include "model/model_runs.h"
 #include "support/generators.h"
 #include "support/requirement.h"
 
@@ -19,21 +19,12 @@ namespace {
 
 constexpr int kShort = 300;  // cases
 
-// Near where pages meet as often as anywhere else.
-rc::Gen<std::uint64_t> any_offset() {
-  return rc::gen::oneOf(
-      in_range<std::uint64_t>(0, FileUnderTest::kMost + 1),
-      rc::gen::map(rc::gen::pair(in_range<std::uint64_t>(1, 8), in_range<std::int64_t>(-20, 20)), [](const auto& pair) {
-        return pair.first * FileUnderTest::kPage + static_cast<std::uint64_t>(pair.second);
-      }));
-}
-
 rc::Gen<Operation> any_operation() {
   return rc::gen::build<Operation>(
       rc::gen::set(&Operation::verb,
                    rc::gen::map(in_range<int>(0, kVerbs), [](int number) { return static_cast<Verb>(number); })),
       rc::gen::set(&Operation::client, in_range<std::uint32_t>(0, FileUnderTest::kClients)),
-      rc::gen::set(&Operation::offset, any_offset()),
+      rc::gen::set(&Operation::offset, offset_up_to(FileUnderTest::kMost, FileUnderTest::kPage)),
       rc::gen::set(&Operation::size, rc::gen::oneOf(in_range<std::uint64_t>(1, 64),
                                                     in_range<std::uint64_t>(1, 3 * FileUnderTest::kPage))),
       rc::gen::set(&Operation::fill, in_range<char>('a', 'w')),
@@ -41,11 +32,7 @@ rc::Gen<Operation> any_operation() {
 }
 
 void check(bool writeback_cache) {
-  const char* const wished = std::getenv("DMMAP_MODEL_CASES");  // NOLINT(concurrency-mt-unsafe)
-  const std::string cases = wished != nullptr ? wished : std::to_string(kShort);
-  const char* const given = std::getenv("RC_PARAMS");  // NOLINT(concurrency-mt-unsafe)
-  const std::string parameters = "max_success=" + cases + " max_size=60 " + (given != nullptr ? given : "");
-  ::setenv("RC_PARAMS", parameters.c_str(), 1);  // NOLINT(concurrency-mt-unsafe)
+  try_cases(kShort, 60);
   FileUnderTest file(writeback_cache);
   const bool held = rc::check([&file] {
     const auto operations = *rc::gen::container<std::vector<Operation>>(any_operation());

@@ -18,6 +18,7 @@
 #include "model/store_operation.h"
 #include "model/store_under_test.h"
 #include "support/requirement.h"
+#include "support/sanitizers.h"
 
 namespace dmmap::testing {
 namespace {
@@ -30,17 +31,7 @@ std::string text_of(const std::vector<StoreOperation>& operations) {
   return text.str();
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kShort = 120;  // cases
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr int kShort = 120;
-#else
-constexpr int kShort = 400;
-#endif
-#else
-constexpr int kShort = 400;
-#endif
+constexpr int kShort = kSanitized ? 120 : 400;  // cases
 
 // Carries out cases, one after another. One that failed leaves nothing to the next.
 class Cases {

@@ -18,6 +18,7 @@
 #include "mount/mounted.h"
 #include "support/mounts.h"
 #include "support/requirement.h"
+#include "support/sanitizers.h"
 #include "transport/unique_fd.h"
 
 namespace dmmap::testing {
@@ -131,12 +132,6 @@ TEST_F(LifetimeTest, ARegionMayGoInItsOwnCall) {
   fd.reset();
   EXPECT_TRUE(idle_becomes(1));
 }
-
-#if defined(__has_feature)
-constexpr bool kAddressSanitizer = __has_feature(address_sanitizer);
-#else
-constexpr bool kAddressSanitizer = false;
-#endif
 
 std::size_t open_descriptors() {
   std::size_t count = 0;

@@ -11,6 +11,7 @@
 #include "programs/sound_server.h"
 #include "support/process.h"
 #include "support/requirement.h"
+#include "support/sanitizers.h"
 
 namespace dmmap::testing {
 namespace {
@@ -18,20 +19,8 @@ namespace {
 using std::chrono::seconds;
 
 // A server that checks each of its memory accesses has so much less time for each stream.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define DMMAP_IS_SLOW
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define DMMAP_IS_SLOW
-#endif
-#endif
-#ifdef DMMAP_IS_SLOW
-constexpr std::size_t kEach = 8;
-constexpr unsigned kSeconds = 10;
-#else
-constexpr std::size_t kEach = 32;
-constexpr unsigned kSeconds = 60;
-#endif
+constexpr std::size_t kEach = kSanitized ? 8 : 32;
+constexpr unsigned kSeconds = kSanitized ? 10 : 60;
 
 // Half of them map, half have it all written by one write(2) that blocks: so none of them can be late itself.
 TEST(ManyStreamsTest, PlayUnderLoadWithoutAnUnderrun) {

@@ -4,23 +4,14 @@
 
 #include "programs/store_server.h"
 #include "support/requirement.h"
+#include "support/sanitizers.h"
 
 namespace dmmap::testing {
 namespace {
 
 using ::testing::HasSubstr;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr const char* kBenchSeconds = "10";
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr const char* kBenchSeconds = "10";
-#else
-constexpr const char* kBenchSeconds = "60";
-#endif
-#else
-constexpr const char* kBenchSeconds = "60";
-#endif
+constexpr const char* kBenchSeconds = kSanitized ? "10" : "60";
 
 class StoreDatabases : public StoreServerTest {};
 
