@@ -62,6 +62,17 @@ class Table {
     }
     static_cast<void>(std::fflush(stdout));
   }
+  /// As add(), where libfuse has nothing to compare with: ours and the third's.
+  void add_without_libfuse(const std::string& name, int rounds, const Unit& unit,
+                           const std::vector<Operation>& subjects) const {
+    if (name.find(only_) == std::string::npos) {
+      return;
+    }
+    const Rounds taken(rounds, 0, subjects);
+    fmt::print("| {} | {} |  |  |  | {} | {:.2f} |\n", name, unit.show(taken.median(0)), unit.show(taken.median(1)),
+               taken.median(0) / taken.median(1));
+    static_cast<void>(std::fflush(stdout));
+  }
 
  private:
   std::string only_;

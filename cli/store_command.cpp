@@ -24,6 +24,7 @@ struct Settings {
   std::string database;
   std::string mountpoint;
   bool create = false;
+  bool accept_loss = false;
   unsigned cache = 64;  // MiB
   unsigned threads = 2;
   DaemonOptions daemon;
@@ -33,17 +34,29 @@ constexpr const char* kFooter = R"(Signals: SIGINT and SIGTERM write back what p
 
 A store whose folder is called as one of the commands is named with a path, as in `dmmap store ./stat MOUNTPOINT`.)";
 
+// What its options can do about it.
+Error with_advice(Error error, bool create) {
+  if (error.code == ENOENT && !create) {
+    error.message += ": --create makes one";
+  } else if (error.code == EUCLEAN) {
+    error.message += ", or give up what is lost, and all that was changed after it, with --accept-loss";
+  }
+  return error;
+}
+
 // Serves until it's told to end.
 Result<void> serve(const Settings& settings, const DaemonOutput& output, daemon::Readiness& readiness) {
   constexpr unsigned kMegabyte = 20;  // bits
   store::DatabaseOptions wanted;
   wanted.create = settings.create;
+  wanted.accept_loss = settings.accept_loss;
   wanted.cache_bytes = std::size_t{settings.cache} << kMegabyte;
   const auto database = store::Database::open(settings.database, wanted);
   if (!database) {
-    return tl::unexpected(settings.create || database.error().code != ENOENT
-                              ? database.error()
-                              : Error{ENOENT, database.error().message + ": --create makes one"});
+    return tl::unexpected(with_advice(database.error(), settings.create));
+  }
+  for (const std::string& remark : (*database)->remarks()) {
+    output.log(LogLevel::warning, remark);
   }
   const auto filesystem = store::StoreFilesystem::over(**database, settings.database, output.log);
   if (!filesystem) {
@@ -101,6 +114,8 @@ void add_store_command(CLI::App& app, std::ostream& out, std::ostream& err, int&
   add_store_report_commands(*command, out, err, status);
   add_store_snapshot_command(*command, err, status);
   command->add_flag("--create", settings->create, "make the store if there's none yet");
+  command->add_flag("--accept-loss", settings->accept_loss,
+                    "serve a store whose newest changes are damaged, as it was before them; keeps a copy of their log");
   command->add_option("--cache", settings->cache, "memory for what is read and what is written, in MiB each")
       ->check(CLI::Range(8U, 65536U))
       ->capture_default_str();

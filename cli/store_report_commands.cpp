@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <ostream>
@@ -10,6 +11,7 @@
 #include "cli/daemon_options.h"
 #include "servers/store/filesystem/store_counts.h"
 #include "servers/store/kv/database.h"
+#include "servers/store/kv/table_check.h"
 #include "servers/store/kv/view.h"
 #include "servers/store/pages/file_pages.h"
 #include "servers/store/pages/page_check.h"
@@ -19,8 +21,9 @@ namespace dmmap::cli {
 
 namespace {
 
-Result<std::unique_ptr<store::Database>> open_as_it_is(const std::string& folder) {
+Result<std::unique_ptr<store::Database>> open_as_it_is(const std::string& folder, bool accept_loss = false) {
   store::DatabaseOptions options;
+  options.accept_loss = accept_loss;
   options.read_only = true;
   return store::Database::open(folder, options);
 }
@@ -63,12 +66,15 @@ Result<void> report(const std::string& folder, std::ostream& out) {
 
 // Whether it's sound.
 Result<bool> check(const std::string& folder, std::ostream& out, std::ostream& err) {
-  const auto database = open_as_it_is(folder);
+  // What can be read where something is lost is to be looked at too.
+  const auto database = open_as_it_is(folder, /*accept_loss=*/true);
   if (!database) {
     return tl::unexpected(database.error());
   }
   const store::View view(**database);
   const auto complain = [&err](const std::string& complaint) { err << complaint << "\n"; };
+  std::for_each((*database)->remarks().begin(), (*database)->remarks().end(), complain);
+  const std::uint64_t files = store::check_table_files(**database, complain);
   const auto tree = store::check_tree(view, complain);
   if (!tree) {
     return tl::unexpected(tree.error());
@@ -77,7 +83,7 @@ Result<bool> check(const std::string& folder, std::ostream& out, std::ostream& e
   if (!pages) {
     return tl::unexpected(pages.error());
   }
-  const std::uint64_t damaged = tree->damaged + pages->damaged;
+  const std::uint64_t damaged = (*database)->remarks().size() + files + tree->damaged + pages->damaged;
   out << fmt::format("{} files and {} directories, {} pages, of which {} are shared: ", tree->files, tree->directories,
                      pages->pages, pages->shared)
       << (damaged == 0 ? "all sound" : fmt::format("{} complaints", damaged)) << "\n";

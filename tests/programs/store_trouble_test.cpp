@@ -55,6 +55,8 @@ TEST_F(StoreTrouble, SaysWhatToDo) {
   EXPECT_THAT(locked.err, HasSubstr("is in use by another process"));
   EXPECT_EQ(store({"stat", server.database()}).status, 0) << "what is in a store can be seen while it's served";
   server.end_and_check();
+  std::filesystem::remove(server.database() / "rocksdb" / "CURRENT");
+  EXPECT_THAT(store({"check", server.database()}).err, HasSubstr("CURRENT is missing"));
   std::ofstream(server.database() / "format") << "2\n";
   EXPECT_THAT(store({server.database(), mnt}).err, HasSubstr("is of format 2"));
   std::ofstream(server.database() / "format") << "";
@@ -72,10 +74,10 @@ TEST_F(StoreTrouble, WhoIsToldThatItIsReadyMayEndIt) {
   }
 }
 
-// Flips a bit in the file below `folder` that has `bytes` in it.
-bool flip_a_bit_of(const std::filesystem::path& folder, const std::string& bytes) {
+// Flips a bit in the file below `folder`, of that kind, that has `bytes` in it.
+bool flip_a_bit_of(const std::filesystem::path& folder, const std::string& bytes, const char* extension = ".blob") {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
-    if (entry.path().extension() != ".blob") {
+    if (entry.path().extension() != extension) {
       continue;
     }
     std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
@@ -116,6 +118,34 @@ TEST_F(StoreTrouble, AFlippedBitCostsAPageAndIsNamed) {
   EXPECT_THAT(printed, HasSubstr("Input/output error"));
   EXPECT_THAT(server.log(), HasSubstr("page"));
   server.end();
+}
+
+TEST_F(StoreTrouble, ADamagedLogIsSaidAndGivenUpOnlyWhenAsked) {
+  StoreServer server;
+  ASSERT_TRUE(server.ready());
+  server.sh("for file in 1 2 3 4 5; do echo text$file >$file; sync $file; done; echo more >6");
+  server.end();
+  ASSERT_TRUE(flip_a_bit_of(server.database(), "text3", ".log"));
+  const Outcome served = store({server.database(), server.mountpoint()});
+  EXPECT_EQ(served.status, 1);
+  EXPECT_THAT(served.err,
+              AllOf(HasSubstr(".log is damaged at byte "), HasSubstr("nothing was changed"),
+                    HasSubstr("restore the store from a backup, or give up what is lost"), HasSubstr("--accept-loss")));
+  const Outcome stat = store({"stat", server.database()});
+  EXPECT_EQ(stat.status, 1);
+  EXPECT_THAT(stat.err, HasSubstr(".log is damaged at byte "));
+  for (int times = 0; times < 2; ++times) {  // it changes nothing
+    const Outcome checked = store({"check", server.database()});
+    EXPECT_EQ(checked.status, 1);
+    EXPECT_THAT(checked.err, HasSubstr(".log is damaged at byte "));
+    EXPECT_THAT(checked.out, HasSubstr(" 1 complaint")) << "what can be read is sound: " << checked.err;
+  }
+  StoreServer accepting(server.database(), {"--accept-loss"});
+  ASSERT_TRUE(accepting.ready());
+  EXPECT_THAT(accepting.log(), AllOf(HasSubstr(".log is damaged at byte "), HasSubstr("is dropped"),
+                                     HasSubstr("has a copy of the log")));
+  EXPECT_EQ(accepting.sh("cat 1 2; ls | wc -l; ls -d 5 6 2>/dev/null || true"), "text1\ntext2\n3\n");
+  accepting.end_and_check();
 }
 
 // A disk of its own for a store, small enough to be filled.

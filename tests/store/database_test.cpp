@@ -79,16 +79,6 @@ TEST_F(DatabaseTest, ANewerFormatIsNotTouched) {
   expect_failure({}, EIO, "damaged");
 }
 
-TEST_F(DatabaseTest, AMissingPartIsSaid) {
-  make();
-  for (const auto& entry : fs::directory_iterator(store() + "/rocksdb")) {
-    if (entry.path().filename().string().starts_with("MANIFEST")) {
-      fs::resize_file(entry.path(), 10);
-    }
-  }
-  expect_failure({}, EIO, "opening");
-}
-
 TEST_F(DatabaseTest, ReadOnlyNothingIsWritten) {
   make();
   const auto database = Database::open(store(), {.read_only = true});

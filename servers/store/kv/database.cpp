@@ -1,13 +1,11 @@
 #include "servers/store/kv/database.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -17,6 +15,11 @@
 #include <utility>
 #include <vector>
 
+#include "servers/store/kv/database_files.h"
+#include "servers/store/kv/log_check.h"
+#include "servers/store/kv/log_filter.h"
+#include "servers/store/kv/synced_mark.h"
+
 namespace dmmap::store {
 
 namespace {
@@ -25,7 +28,6 @@ namespace fs = std::filesystem;
 
 constexpr unsigned kFormat = 1;
 constexpr const char* kFormatFile = "format";
-constexpr const char* kDatabaseFolder = "rocksdb";
 
 rocksdb::DBOptions database_options(const DatabaseOptions& options) {
   rocksdb::DBOptions database;
@@ -76,17 +78,6 @@ Result<void> check_format(const fs::path& file) {
                                      file.parent_path().string(), version, kFormat));
   }
   return {};
-}
-
-// Errors: errno's.
-Result<void> sync_path(const fs::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  const bool good = fd >= 0 && ::fsync(fd) == 0;
-  const int code = errno;
-  if (fd >= 0) {
-    ::close(fd);
-  }
-  return good ? Result<void>() : fail_errno(code, fmt::format("syncing {}", path.string()));
 }
 
 // Last, when all else is there, and whole or not at all, also after a power cut: the file's name may get to the disk
@@ -170,15 +161,57 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& folder, cons
   std::unique_ptr<Database> database(new Database());
   DatabaseOptions chosen = options;
   chosen.create = !*found;
+  if (*found) {
+    if (auto checked = database->check_logs_of(folder, options); !checked) {
+      return tl::unexpected(checked.error());
+    }
+  }
   if (auto opened = database->open_tables((fs::path(folder) / kDatabaseFolder).string(), chosen); !opened) {
-    return tl::unexpected(opened.error());
+    Error error = opened.error();
+    if (!database->remarks_.empty()) {  // which may be why
+      error.message = fmt::format("{}; {}", fmt::join(database->remarks_, "; "), error.message);
+    }
+    return tl::unexpected(error);
   }
   if (chosen.create) {
     if (auto made = write_format(fs::path(folder) / kFormatFile); !made) {
       return tl::unexpected(made.error());
     }
   }
+  if (!options.read_only) {
+    database->mark_ = std::make_unique<SyncedMark>(folder, *database->db_, *database->changed_);
+  }
   return database;
+}
+
+Result<void> Database::check_logs_of(const std::string& folder, const DatabaseOptions& options) {
+  const fs::path database = fs::path(folder) / kDatabaseFolder;
+  const auto trouble = check_logs(folder, database);
+  if (!trouble) {
+    return tl::unexpected(trouble.error());
+  }
+  if (!trouble->remark.empty()) {
+    remarks_.push_back(trouble->remark);
+  }
+  remarks_.insert(remarks_.end(), trouble->losses.begin(), trouble->losses.end());
+  if (trouble->losses.empty()) {
+    return {};
+  }
+  const std::string all = fmt::format("{}", fmt::join(trouble->losses, "; "));
+  if (!trouble->acceptable) {
+    return fail(EIO, fmt::format("{}: restore the store from a backup", all));
+  }
+  if (!options.accept_loss) {
+    return fail(EUCLEAN, fmt::format("{}: nothing was changed; restore the store from a backup", all));
+  }
+  if (!options.read_only && !trouble->logs.empty()) {
+    const auto kept = keep_logs(folder, database, trouble->logs);
+    if (!kept) {
+      return tl::unexpected(kept.error());
+    }
+    remarks_.push_back(fmt::format("what was changed from there on is dropped; {} has a copy of the log", *kept));
+  }
+  return {};
 }
 
 Result<void> Database::open_tables(const std::string& folder, const DatabaseOptions& options) {
@@ -189,7 +222,9 @@ Result<void> Database::open_tables(const std::string& folder, const DatabaseOpti
   }
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  const rocksdb::DBOptions settings = database_options(options);
+  rocksdb::DBOptions settings = database_options(options);
+  settings.wal_filter = filter_.get();
+  settings.listeners.push_back(changed_->listener());
   const rocksdb::Status status = options.read_only
                                      ? rocksdb::DB::OpenForReadOnly(settings, folder, families, &handles, &db)
                                      : rocksdb::DB::Open(settings, folder, families, &handles, &db);
@@ -199,14 +234,17 @@ Result<void> Database::open_tables(const std::string& folder, const DatabaseOpti
     if (text.find("/LOCK: ") != std::string::npos || text.find("lock hold by current process") != std::string::npos) {
       return fail(EBUSY, fmt::format("{} is in use by another process, or can't be locked: {}", folder, text));
     }
-    return result_of(status, fmt::format("opening {}", folder));
+    return broken_database(status, folder);
   }
   db_.reset(db);
   std::copy(handles.begin(), handles.end(), tables_.begin());
   return {};
 }
 
+Database::Database() : filter_(std::make_unique<LogFilter>()), changed_(std::make_unique<FilesChanged>()) {}
+
 Database::~Database() {
+  mark_.reset();
   if (db_) {
     for (rocksdb::ColumnFamilyHandle* const each : tables_) {
       db_->DestroyColumnFamilyHandle(each);
@@ -215,7 +253,12 @@ Database::~Database() {
 }
 
 Result<void> Database::sync() {
-  return result_of(db_->FlushWAL(true), "syncing the store");
+  const auto moment = mark_ ? mark_->before_sync() : SyncedMark::Moment();
+  auto synced = result_of(db_->FlushWAL(true), "syncing the store");
+  if (synced && mark_) {
+    mark_->synced(moment);
+  }
+  return synced;
 }
 
 Result<void> Database::flush() {

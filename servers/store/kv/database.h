@@ -14,6 +14,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "servers/store/kv/table.h"
 
@@ -25,8 +26,13 @@ class Status;
 
 namespace dmmap::store {
 
+class FilesChanged;
+class LogFilter;
+class SyncedMark;
+
 struct DatabaseOptions {
   bool create = false;                   ///< makes the store where the folder is missing or empty
+  bool accept_loss = false;              ///< goes on where the log is damaged, without what it had from there on
   bool read_only = false;                ///< as it is: nothing is changed, another may have it open
   std::size_t cache_bytes = 64U << 20U;  ///< of what was read; RocksDB has about as much more for what is written
 };
@@ -34,11 +40,15 @@ struct DatabaseOptions {
 class Database {
  public:
   /// Errors: ENOENT when there's no store and none is to be made; ENOTEMPTY when the folder has other things in it;
-  /// EBUSY when another process has it; ENOTSUP for a newer format; EIO when it's damaged.
+  /// EBUSY when another process has it; ENOTSUP for a newer format; EUCLEAN when something is lost that was synced,
+  /// which `accept_loss` accepts; EIO when it's damaged otherwise.
   static Result<std::unique_ptr<Database>> open(const std::string& folder, const DatabaseOptions& options);
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
   ~Database();
+
+  /// What was found to be wrong at opening, and went on without: what is lost and was accepted. A sentence each.
+  [[nodiscard]] const std::vector<std::string>& remarks() const { return remarks_; }
 
   /// What was committed is on the disk then. Errors: EIO, ENOSPC.
   Result<void> sync();
@@ -46,6 +56,7 @@ class Database {
   Result<void> flush();
 
   // For View and Transaction.
+  [[nodiscard]] SyncedMark* mark() const { return mark_.get(); }  // none when it's read-only
   [[nodiscard]] rocksdb::DB& db() const { return *db_; }
   [[nodiscard]] rocksdb::ColumnFamilyHandle* table(Table table) const {
     return tables_[static_cast<std::size_t>(table)];
@@ -53,10 +64,15 @@ class Database {
   [[nodiscard]] std::mutex& writing() { return writing_; }
 
  private:
-  Database() = default;
+  Database();
+  Result<void> check_logs_of(const std::string& folder, const DatabaseOptions& options);
   Result<void> open_tables(const std::string& folder, const DatabaseOptions& options);
 
+  const std::unique_ptr<LogFilter> filter_;  // RocksDB has a pointer to it
+  const std::unique_ptr<FilesChanged> changed_;
   std::unique_ptr<rocksdb::DB> db_;
+  std::unique_ptr<SyncedMark> mark_;
+  std::vector<std::string> remarks_;
   std::array<rocksdb::ColumnFamilyHandle*, kTableNames.size()> tables_{};
   std::mutex writing_;  // one transaction at a time
 };

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "servers/store/kv/numbers.h"
+#include "servers/store/kv/synced_mark.h"
 
 namespace dmmap::store {
 
@@ -17,6 +18,9 @@ Transaction::Transaction(Database& database)
     : database_(database),
       lock_(database.writing()),
       batch_(std::make_unique<rocksdb::WriteBatchWithIndex>(rocksdb::BytewiseComparator(), 0, /*overwrite_key=*/true)) {
+  if (const auto note = database_.mark() != nullptr ? database_.mark()->note_for_log() : std::nullopt) {
+    has_note_ = batch_->PutLogData(*note).ok();
+  }
 }
 
 Transaction::~Transaction() = default;
@@ -70,6 +74,9 @@ std::size_t Transaction::size() const {
 
 Result<void> Transaction::commit() {
   const rocksdb::Status status = database_.db().Write(rocksdb::WriteOptions(), batch_->GetWriteBatch());
+  if (has_note_ && status.ok()) {
+    database_.mark()->noted();
+  }
   lock_.unlock();
   return result_of(status, "writing to the store");
 }

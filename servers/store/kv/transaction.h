@@ -44,6 +44,7 @@ class Transaction final : public Reader {
   Database& database_;
   std::unique_lock<std::mutex> lock_;
   const std::unique_ptr<rocksdb::WriteBatchWithIndex> batch_;
+  bool has_note_ = false;  // of how much is on the disk; see SyncedMark
 };
 
 }  // namespace dmmap::store
