@@ -10,34 +10,14 @@
 
 #include <cerrno>
 #include <chrono>
-#include <csetjmp>
 #include <csignal>
 #include <cstring>
 #include <stdexcept>
 
+#include "support/guarded_copy.h"
 #include "support/mounts.h"
 
 namespace dmmap::testing {
-
-namespace {
-
-sigjmp_buf beyond;  // where a SIGBUS leads; of the child alone
-
-void on_bus_error(int /*signal*/) {
-  siglongjmp(beyond, 1);
-}
-
-bool copy_guarded(volatile unsigned char* to, const volatile unsigned char* from, std::size_t size) {
-  if (sigsetjmp(beyond, 1) != 0) {
-    return false;
-  }
-  for (std::size_t i = 0; i < size; ++i) {
-    to[i] = from[i];
-  }
-  return true;
-}
-
-}  // namespace
 
 RemoteCaller::RemoteCaller() {
   void* const memory = ::mmap(nullptr, kBytes + 2 * kText, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -74,9 +54,7 @@ RemoteCaller::~RemoteCaller() {
 }
 
 void RemoteCaller::serve(int socket) {
-  struct sigaction action {};
-  action.sa_handler = on_bus_error;
-  ::sigaction(SIGBUS, &action, nullptr);
+  guard_copies();
   Command command{};
   while (::recv(socket, &command, sizeof command, 0) == static_cast<ssize_t>(sizeof command)) {
     const Answer answer = carry_out(command);

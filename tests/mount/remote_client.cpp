@@ -11,36 +11,20 @@
 
 #include <array>
 #include <cerrno>
-#include <csetjmp>
 #include <csignal>
 #include <cstring>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "support/guarded_copy.h"
+
 namespace dmmap::testing {
 
 namespace {
 
-sigjmp_buf beyond;  // where a SIGBUS leads; of the child alone
-
-void on_bus_error(int /*signal*/) {
-  siglongjmp(beyond, 1);
-}
-
 bool receive_all(int socket, void* to, std::size_t size) {
   return size == 0 || ::recv(socket, to, size, MSG_WAITALL) == static_cast<ssize_t>(size);
-}
-
-// Byte by byte through a volatile pointer, as a program that knows nothing of servers does.
-bool copy_guarded(volatile unsigned char* to, const volatile unsigned char* from, std::size_t size) {
-  if (sigsetjmp(beyond, 1) != 0) {
-    return false;
-  }
-  for (std::size_t i = 0; i < size; ++i) {
-    to[i] = from[i];
-  }
-  return true;
 }
 
 }  // namespace
@@ -55,9 +39,7 @@ class RemoteClient::Child {
   }
 
   void serve() {
-    struct sigaction action {};
-    action.sa_handler = on_bus_error;
-    ::sigaction(SIGBUS, &action, nullptr);
+    guard_copies();
     Command command{};
     std::vector<unsigned char> bytes;
     while (receive_all(socket_, &command, sizeof command)) {
