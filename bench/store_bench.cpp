@@ -41,7 +41,6 @@ using dmmap::UniqueFd;
 using dmmap::bench::drop_caches;
 using dmmap::bench::kTime;
 using dmmap::bench::megabytes;
-using dmmap::bench::Metric;
 using dmmap::bench::microseconds;
 using dmmap::bench::Operation;
 using dmmap::bench::StoreSubject;

@@ -17,7 +17,6 @@ namespace dmmap::bench {
 
 namespace {
 
-using testing::Process;
 using namespace std::chrono_literals;
 
 bool is_fuse(const std::filesystem::path& path) {
