@@ -9,7 +9,8 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
-#include <stdexcept>
+
+#include "bench/must.h"
 
 namespace dmmap::bench {
 
@@ -18,12 +19,6 @@ namespace {
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kMapped = 256 * kPage;
 constexpr time_t kPatience = 30;  // seconds
-
-void must(bool good, const char* what) {
-  if (!good) {
-    throw std::runtime_error(what);
-  }
-}
 
 void wait_for(sem_t& semaphore) {
   while (::sem_wait(&semaphore) != 0 && errno == EINTR) {

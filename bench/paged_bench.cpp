@@ -20,7 +20,6 @@
 #include <optional>
 #include <random>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -28,6 +27,7 @@
 #include <vector>
 
 #include "bench/mappers.h"
+#include "bench/must.h"
 #include "bench/page_server.h"
 #include "bench/paired.h"
 #include "bench/table.h"
@@ -41,6 +41,7 @@ using dmmap::bench::kTime;
 using dmmap::bench::megabytes;
 using dmmap::bench::Metric;
 using dmmap::bench::microseconds;
+using dmmap::bench::must;
 using dmmap::bench::Operation;
 using dmmap::bench::PageServer;
 using dmmap::bench::ServerOptions;
@@ -60,12 +61,6 @@ struct Plan {
   ServerOptions ours{.threads = 1};
   ServerOptions peers{.threads = 0};
 };
-
-void must(bool good, std::string_view what) {
-  if (!good) {
-    throw std::runtime_error(fmt::format("{}: {}", what, std::strerror(errno)));
-  }
-}
 
 // One file, mapped by this process, and who has its pages.
 class Subject {

@@ -9,7 +9,8 @@
 
 namespace dmmap::bench {
 
-/// One run on one subject: its times, in microseconds, one for each thing that it measures.
+/// One run on one subject: its times, in microseconds, one for each thing that it measures. An empty one is of a
+/// subject that can't take part.
 using Operation = std::function<std::vector<double>()>;
 
 template <class Body>
@@ -34,6 +35,9 @@ class Rounds {
     for (int round = -uncounted; round < rounds; ++round) {
       for (std::size_t turn = 0; turn < subjects.size(); ++turn) {
         const std::size_t subject = (turn + static_cast<std::size_t>(round + uncounted)) % subjects.size();
+        if (!subjects[subject]) {
+          continue;
+        }
         auto taken = subjects[subject]();
         if (round >= 0) {
           times_[subject].push_back(std::move(taken));

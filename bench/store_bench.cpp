@@ -18,7 +18,6 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -29,6 +28,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/must.h"
 #include "bench/paired.h"
 #include "bench/store_subjects.h"
 #include "bench/table.h"
@@ -42,6 +42,7 @@ using dmmap::bench::drop_caches;
 using dmmap::bench::kTime;
 using dmmap::bench::megabytes;
 using dmmap::bench::microseconds;
+using dmmap::bench::must;
 using dmmap::bench::Operation;
 using dmmap::bench::StoreSubject;
 using dmmap::bench::Table;
@@ -63,12 +64,6 @@ struct Plan {
   bool million = false;
   std::string only;
 };
-
-void must(bool good, std::string_view what) {
-  if (!good) {
-    throw std::runtime_error(fmt::format("{}: {}", what, std::strerror(errno)));
-  }
-}
 
 void must_run(const std::vector<std::string>& command) {
   const auto outcome = dmmap::testing::run(command, std::chrono::minutes(30));
@@ -312,8 +307,8 @@ void measure(const Plan& plan) {
     for (const std::size_t which : {0U, 2U}) {
       make_tree(subjects[which].path() / "tree", plan.tree);
     }
-    table.add_without_libfuse(snapshots, std::min(plan.rounds, 3), kSeconds,
-                              {snapshot_tree(subjects[0]), snapshot_tree(subjects[2])});
+    table.add(snapshots, std::min(plan.rounds, 3), {{"", kSeconds}},
+              {snapshot_tree(subjects[0]), {}, snapshot_tree(subjects[2])}, 0);
   }
 }
 

@@ -9,9 +9,10 @@
 #include <chrono>
 #include <csignal>
 #include <fstream>
-#include <iterator>
 #include <stdexcept>
-#include <thread>
+
+#include "support/mounts.h"
+#include "support/proc_status.h"
 
 namespace dmmap::bench {
 
@@ -44,13 +45,10 @@ StoreSubject::StoreSubject(Kind kind) : kind_(kind), path_(directory_.path() / "
     return;
   }
   server_.emplace(command(kind, directory_.path() / "data", path_));
-  for (int tries = 0; tries < 200 && server_->running(); ++tries) {
-    if (is_fuse(path_)) {
-      return;
-    }
-    std::this_thread::sleep_for(50ms);
+  const bool ended = !testing::wait_until([this] { return is_fuse(path_) || !server_->running(); }, 10s);
+  if (ended || !server_->running()) {
+    throw std::runtime_error("the server doesn't come up: " + server_->err());
   }
-  throw std::runtime_error("the server doesn't come up: " + server_->err());
 }
 
 StoreSubject::~StoreSubject() {
@@ -63,17 +61,7 @@ StoreSubject::~StoreSubject() {
 }
 
 double StoreSubject::memory() const {
-  if (!server_) {
-    return 0;
-  }
-  std::ifstream file(fmt::format("/proc/{}/status", server_->pid()));
-  for (std::string word; file >> word;) {
-    double kilobytes = 0;
-    if (word == "RssAnon:" && file >> kilobytes) {
-      return kilobytes * 1024;
-    }
-  }
-  return 0;
+  return server_ ? 1024 * static_cast<double>(testing::proc_status(std::to_string(server_->pid()), "RssAnon:")) : 0;
 }
 
 std::string filesystem_of(const std::filesystem::path& path) {

@@ -45,7 +45,7 @@ class Table {
   [[nodiscard]] bool wants(std::string_view words) const {
     return words.find(only_) != std::string_view::npos || only_.find(words) != std::string::npos;
   }
-  /// Measures: dmmap first, then libfuse, then the third if there's one.
+  /// Measures: dmmap first, then libfuse, then the third; the last two may be empty, or the last left out.
   void add(const std::string& name, int rounds, const std::vector<Metric>& metrics,
            const std::vector<Operation>& subjects, int uncounted = 1) const {
     if (name.find(only_) == std::string::npos) {
@@ -53,24 +53,19 @@ class Table {
     }
     const Rounds taken(rounds, uncounted, subjects);
     for (std::size_t i = 0; i < metrics.size(); ++i) {
-      const Unit& unit = metrics[i].unit;
-      const auto ratio = [&](std::size_t peer) { return taken.median(0, i) / taken.median(peer, i); };
-      fmt::print("| {}{} | {} | {} | {:.2f} | {:.2f} - {:.2f} | {} | {} |\n", name, metrics[i].name,
-                 unit.show(taken.median(0, i)), unit.show(taken.median(1, i)), ratio(1), taken.ratio(0.25, 1, i),
-                 taken.ratio(0.75, 1, i), subjects.size() > 2 ? unit.show(taken.median(2, i)) : "",
-                 subjects.size() > 2 ? fmt::format("{:.2f}", ratio(2)) : "");
+      const auto of = [&](std::size_t subject, const auto& show) -> std::string {
+        return subject < subjects.size() && subjects[subject] ? show(subject) : "";
+      };
+      const auto time = [&](std::size_t subject) { return metrics[i].unit.show(taken.median(subject, i)); };
+      const auto ratio = [&](std::size_t peer) {
+        return fmt::format("{:.2f}", taken.median(0, i) / taken.median(peer, i));
+      };
+      const auto quartiles = [&](std::size_t peer) {
+        return fmt::format("{:.2f} - {:.2f}", taken.ratio(0.25, peer, i), taken.ratio(0.75, peer, i));
+      };
+      fmt::print("| {}{} | {} | {} | {} | {} | {} | {} |\n", name, metrics[i].name, time(0), of(1, time), of(1, ratio),
+                 of(1, quartiles), of(2, time), of(2, ratio));
     }
-    static_cast<void>(std::fflush(stdout));
-  }
-  /// As add(), where libfuse has nothing to compare with: ours and the third's.
-  void add_without_libfuse(const std::string& name, int rounds, const Unit& unit,
-                           const std::vector<Operation>& subjects) const {
-    if (name.find(only_) == std::string::npos) {
-      return;
-    }
-    const Rounds taken(rounds, 0, subjects);
-    fmt::print("| {} | {} |  |  |  | {} | {:.2f} |\n", name, unit.show(taken.median(0)), unit.show(taken.median(1)),
-               taken.median(0) / taken.median(1));
     static_cast<void>(std::fflush(stdout));
   }
 

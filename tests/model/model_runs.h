@@ -9,6 +9,7 @@
 #include <string>
 
 #include "support/generators.h"
+#include "support/wish.h"
 
 namespace dmmap::testing {
 
@@ -29,8 +30,7 @@ inline rc::Gen<std::uint64_t> offset_up_to(std::uint64_t most, std::uint64_t pag
 /// Has rapidcheck try `usual` cases, or $DMMAP_MODEL_CASES, of up to `most` operations. RC_PARAMS has the last word:
 /// "seed=N" repeats a run.
 inline void try_cases(int usual, int most) {
-  const char* const wished = std::getenv("DMMAP_MODEL_CASES");  // NOLINT(concurrency-mt-unsafe)
-  const std::string cases = wished != nullptr ? wished : std::to_string(usual);
+  const std::string cases = std::to_string(wished("DMMAP_MODEL_CASES", usual));
   const char* const given = std::getenv("RC_PARAMS");  // NOLINT(concurrency-mt-unsafe)
   const std::string parameters =
       "max_success=" + cases + " max_size=" + std::to_string(most) + " " + (given != nullptr ? given : "");

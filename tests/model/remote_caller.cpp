@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -14,6 +13,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "support/child.h"
 #include "support/guarded_copy.h"
 #include "support/mounts.h"
 
@@ -27,15 +27,8 @@ RemoteCaller::RemoteCaller() {
     throw std::runtime_error("no memory or sockets to share with a client process");
   }
   memory_ = static_cast<char*>(memory);
-  child_ = ::fork();
+  child_ = fork_with(ends[1]);
   if (child_ == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // NOLINT(*-vararg)
-    // What else the test has open isn't this process's: a descriptor of the mount that it held would count as a user.
-    for (int fd = 3; fd < 1024; ++fd) {
-      if (fd != ends[1]) {
-        ::close(fd);
-      }
-    }
     serve(ends[1]);
   }
   ::close(ends[1]);

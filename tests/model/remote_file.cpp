@@ -52,13 +52,16 @@ RemoteFile::Outcome RemoteFile::unmap() {
   return process_->call(SYS_munmap, std::exchange(base_, 0), size_);
 }
 
-RemoteFile::Outcome RemoteFile::pread(std::uint64_t offset, std::size_t size) {
-  const auto shared = process_->shared();
-  Outcome done = call(SYS_pread64, shared.data(), std::min(size, shared.size()), offset);
+RemoteFile::Outcome RemoteFile::with_bytes(Outcome done) const {
   if (done.ok()) {
-    done.bytes.assign(shared.data(), static_cast<std::size_t>(done.result));
+    done.bytes.assign(process_->shared().data(), static_cast<std::size_t>(done.result));
   }
   return done;
+}
+
+RemoteFile::Outcome RemoteFile::pread(std::uint64_t offset, std::size_t size) {
+  const auto shared = process_->shared();
+  return with_bytes(call(SYS_pread64, shared.data(), std::min(size, shared.size()), offset));
 }
 
 RemoteFile::Outcome RemoteFile::pwrite(std::uint64_t offset, std::string_view bytes) {
@@ -110,11 +113,7 @@ RemoteFile::Status RemoteFile::status() {
 
 RemoteFile::Outcome RemoteFile::load(std::uint64_t offset, std::size_t size) {
   const auto shared = process_->shared();
-  Outcome done = process_->copy(number_of(shared.data()), base_ + offset, std::min(size, shared.size()));
-  if (done.ok()) {
-    done.bytes.assign(shared.data(), static_cast<std::size_t>(done.result));
-  }
-  return done;
+  return with_bytes(process_->copy(number_of(shared.data()), base_ + offset, std::min(size, shared.size())));
 }
 
 RemoteFile::Outcome RemoteFile::store(std::uint64_t offset, std::string_view bytes) {

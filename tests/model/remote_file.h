@@ -65,6 +65,8 @@ class RemoteFile {
   Outcome pread_into(const RemoteFile& mapped, std::uint64_t there, std::uint64_t offset, std::size_t size);
 
  private:
+  /// With the bytes that a call has read.
+  [[nodiscard]] Outcome with_bytes(Outcome done) const;
   /// Puts `bytes` where the process sees them.
   [[nodiscard]] const char* keep(std::string_view bytes) const;
 

@@ -17,6 +17,7 @@
 
 #include "mount/mounted.h"
 #include "support/mounts.h"
+#include "support/proc_status.h"
 #include "support/requirement.h"
 #include "support/sanitizers.h"
 #include "transport/unique_fd.h"
@@ -144,15 +145,7 @@ std::size_t open_descriptors() {
 }
 
 std::size_t resident_kib() {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;) {
-    if (word == "VmRSS:") {
-      std::size_t value = 0;
-      status >> value;
-      return value;
-    }
-  }
-  return 0;
+  return proc_status("self", "VmRSS:");
 }
 
 // Each open with a region, thus a memfd, a backing and a mapping of the server's, of its own.

@@ -11,10 +11,10 @@
 #include <atomic>
 #include <csignal>
 #include <cstring>
-#include <fstream>
 #include <string>
 
 #include "mount/mounted.h"
+#include "support/files.h"
 #include "support/requirement.h"
 #include "transport/unique_fd.h"
 
@@ -309,8 +309,7 @@ TEST_F(MappingTest, MapsShowTheMountsPath) {
   const UniqueFd fd(open_file(mount / "a", O_RDWR));
   const ClientMap map(fd.get(), kSize, PROT_READ, MAP_SHARED);
   ASSERT_TRUE(map.ok());
-  std::ifstream maps("/proc/self/maps");
-  const std::string text((std::istreambuf_iterator<char>(maps)), {});
+  const std::string text = bytes_of("/proc/self/maps");
   EXPECT_NE(text.find((mount / "a").string()), std::string::npos) << "the client's mapping has the mount's path";
   EXPECT_NE(text.find("memfd:my-region"), std::string::npos) << "the server's has the region's name";
 }

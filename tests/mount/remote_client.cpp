@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -17,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/child.h"
 #include "support/guarded_copy.h"
 
 namespace dmmap::testing {
@@ -136,15 +136,8 @@ RemoteClient::RemoteClient(const std::filesystem::path& path, std::size_t size, 
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     throw std::runtime_error("socketpair");
   }
-  child_ = ::fork();
+  child_ = fork_with(ends[1]);
   if (child_ == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // NOLINT(*-vararg)
-    // What else the test has open isn't this client's: a descriptor of the mount that it held would count as a user.
-    for (int fd = 3; fd < 1024; ++fd) {
-      if (fd != ends[1]) {
-        ::close(fd);
-      }
-    }
     Child(ends[1], path, size, flags, map_from).serve();
     ::_exit(0);
   }

@@ -12,7 +12,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <thread>
@@ -22,6 +21,7 @@
 #include "programs/pulse_server.h"
 #include "programs/sound_server.h"
 #include "support/audio_compare.h"
+#include "support/files.h"
 #include "support/mounts.h"
 #include "support/process.h"
 #include "support/requirement.h"
@@ -37,8 +37,7 @@ constexpr const char* kNullSink = "module-null-sink sink_name=speaker rate=8000 
 
 Audio raw_audio(const Path& file, unsigned rate, unsigned channels) {
   Audio audio{rate, channels, {}};
-  std::ifstream in(file, std::ios::binary);
-  const std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  const std::string bytes = bytes_of(file);
   audio.samples.resize(bytes.size() / sizeof(std::int16_t));
   std::memcpy(audio.samples.data(), bytes.data(), audio.samples.size() * sizeof(std::int16_t));
   return audio;

@@ -3,21 +3,16 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <random>
 #include <thread>
 
 #include "programs/store_promises.h"
 #include "programs/store_server.h"
 #include "support/requirement.h"
+#include "support/wish.h"
 
 namespace dmmap::testing {
 namespace {
-
-unsigned kills() {
-  const char* const wished = std::getenv("DMMAP_KILLS");
-  return wished != nullptr ? static_cast<unsigned>(std::strtoul(wished, nullptr, 10)) : 12;
-}
 
 TEST(StoreKill, KeepsWhatWasPromisedAndStaysSound) {
   DMMAP_NEEDS(needs::mounting());
@@ -29,7 +24,8 @@ TEST(StoreKill, KeepsWhatWasPromisedAndStaysSound) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE(fmt::format("seed {}", seed));
   std::mt19937 random(seed);
-  for (unsigned round = 1; round <= kills() && !::testing::Test::HasFailure(); ++round) {
+  const auto kills = static_cast<unsigned>(wished("DMMAP_KILLS", 12));
+  for (unsigned round = 1; round <= kills && !::testing::Test::HasFailure(); ++round) {
     Process client({DMMAP_STORE_CLIENT, server.mountpoint(), promises, std::to_string(round * kVersionsEach)});
     // Before that it would find the folder that was mounted on.
     ASSERT_TRUE(client.wait_for_output("begun", kClientsEnd)) << client.err();

@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <random>
 #include <sstream>
 #include <thread>
@@ -16,6 +15,7 @@
 #include "support/process.h"
 #include "support/requirement.h"
 #include "support/temporary_directory.h"
+#include "support/wish.h"
 
 namespace dmmap::testing {
 namespace {
@@ -97,18 +97,14 @@ class StorePower : public ::testing::Test {
   TemporaryDirectory directory_;
 };
 
-unsigned cuts() {
-  const char* const wished = std::getenv("DMMAP_KILLS");
-  return wished != nullptr ? static_cast<unsigned>(std::strtoul(wished, nullptr, 10)) : 5;
-}
-
 TEST_F(StorePower, CutLosesNothingPromisedAndLeavesTheStoreSound) {
   constexpr std::uint64_t kVersionsEach = 1000000;
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE(fmt::format("seed {}", seed));
   std::mt19937 random(seed);
   Lost lost;
-  for (unsigned round = 1; round <= cuts() && !HasFailure(); ++round) {
+  const auto cuts = static_cast<unsigned>(wished("DMMAP_KILLS", 5));
+  for (unsigned round = 1; round <= cuts && !HasFailure(); ++round) {
     Machine machine(disk(), {"change", promises(), std::to_string(round * kVersionsEach)});
     // Some cuts hit the making of the store, or its recovery; most, what programs do to it.
     const bool early = round % 4 == 1;
@@ -123,7 +119,7 @@ TEST_F(StorePower, CutLosesNothingPromisedAndLeavesTheStoreSound) {
     lost += machine.lost();
   }
   EXPECT_FALSE(read_versions(promises()).empty()) << "the clients got nowhere";
-  std::printf("%u cuts; of what wasn't synced, %u stores and %u changes of a time are lost\n", cuts(), lost.stored,
+  std::printf("%u cuts; of what wasn't synced, %u stores and %u changes of a time are lost\n", cuts, lost.stored,
               lost.made);
 }
 

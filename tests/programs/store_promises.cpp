@@ -4,17 +4,13 @@
 #include <sys/stat.h>
 
 #include <fstream>
-#include <iterator>
 #include <sstream>
+
+#include "support/files.h"
 
 namespace dmmap::testing {
 
 namespace {
-
-std::string read_file(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 std::uint64_t version_at(const std::string& bytes, std::size_t offset) {
   std::uint64_t version = 0;
@@ -34,7 +30,7 @@ std::uint64_t version_made(const std::filesystem::path& folder) {
 }
 
 void expect_file(const std::filesystem::path& folder, std::uint64_t name, std::uint64_t version) {
-  const std::string content = read_file(folder / ("f" + std::to_string(name)));
+  const std::string content = bytes_of(folder / ("f" + std::to_string(name)));
   const std::uint64_t found = version_at(content, 0);
   EXPECT_GE(found, version) << "file " << name;
   EXPECT_TRUE(content == promised_content(name, found)) << "file " << name << " isn't what version " << found << " was";
@@ -59,7 +55,7 @@ Versions read_versions(const std::filesystem::path& file) {
 
 Lost expect_kept(const std::filesystem::path& folder, const Versions& versions) {
   Lost lost;
-  const std::string mapped = read_file(folder / "mapped");
+  const std::string mapped = bytes_of(folder / "mapped");
   for (const auto& [thing, version] : versions) {
     const auto& [what, which] = thing;
     if (what == "file") {

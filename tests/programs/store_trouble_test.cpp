@@ -12,6 +12,7 @@
 #include <fstream>
 
 #include "programs/store_server.h"
+#include "support/files.h"
 #include "support/mounts.h"
 #include "support/requirement.h"
 
@@ -80,13 +81,8 @@ bool flip_a_bit_of(const std::filesystem::path& folder, const std::string& bytes
     if (entry.path().extension() != extension) {
       continue;
     }
-    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
-    const std::string all{std::istreambuf_iterator<char>(file), {}};
-    if (const auto at = all.find(bytes); at != std::string::npos) {
-      file.clear();
-      file.seekp(static_cast<std::streamoff>(at));
-      file.put(static_cast<char>(all[at] ^ 1));
-      return file.good();
+    if (const auto at = bytes_of(entry.path()).find(bytes); at != std::string::npos) {
+      return flip_bit(entry.path(), at);
     }
   }
   return false;

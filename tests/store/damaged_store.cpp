@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <iterator>
 
 #include "servers/store/kv/numbers.h"
 #include "servers/store/kv/transaction.h"
@@ -26,21 +25,8 @@ std::vector<fs::path> files_in(const fs::path& store, const std::string& end) {
   return files;
 }
 
-std::string bytes_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 void write_bytes(const fs::path& file, const std::string& bytes) {
   std::ofstream(file, std::ios::binary | std::ios::trunc) << bytes;
-}
-
-void flip_bit(const fs::path& file, std::uint64_t byte, unsigned bit) {
-  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
-  stream.seekg(static_cast<std::streamoff>(byte));
-  const int old = stream.get();
-  stream.seekp(static_cast<std::streamoff>(byte));
-  stream.put(static_cast<char>(old ^ (1 << bit)));
 }
 
 Commits::Commits(const fs::path& store) : store_(store) {

@@ -10,15 +10,17 @@
 #include <vector>
 
 #include "servers/store/kv/database.h"
+#include "support/files.h"
 #include "support/temporary_directory.h"
 
 namespace dmmap::store::testing {
 
+using dmmap::testing::bytes_of;
+using dmmap::testing::flip_bit;
+
 /// The files in it whose names end so, by name.
 [[nodiscard]] std::vector<std::filesystem::path> files_in(const std::filesystem::path& store, const std::string& end);
-[[nodiscard]] std::string bytes_of(const std::filesystem::path& file);
 void write_bytes(const std::filesystem::path& file, const std::string& bytes);
-void flip_bit(const std::filesystem::path& file, std::uint64_t byte, unsigned bit = 0);
 
 /// Commits numbered from 0, of which each has an entry of its own.
 class Commits {

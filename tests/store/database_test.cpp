@@ -18,6 +18,7 @@
 #include "servers/store/pages/file_pages.h"
 #include "servers/store/pages/page_check.h"
 #include "store/page_model.h"
+#include "support/files.h"
 #include "support/temporary_directory.h"
 
 namespace dmmap::store::testing {
@@ -127,13 +128,9 @@ TEST_F(DatabaseTest, AFlippedBitCostsItsPage) {
   bool flipped = false;
   for (const auto& entry : fs::directory_iterator(store() + "/rocksdb")) {
     if (entry.path().extension() == ".blob") {
-      std::fstream blob(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
-      const std::string all((std::istreambuf_iterator<char>(blob)), {});
-      const std::size_t found = all.find(text_of(kDamaged));
+      const std::size_t found = dmmap::testing::bytes_of(entry.path()).find(text_of(kDamaged));
       ASSERT_NE(found, std::string::npos);
-      blob.seekp(static_cast<std::streamoff>(found));
-      blob.put(static_cast<char>(all[found] ^ 1));
-      flipped = true;
+      flipped = dmmap::testing::flip_bit(entry.path(), found);
     }
   }
   ASSERT_TRUE(flipped);

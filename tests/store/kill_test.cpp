@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <functional>
 #include <random>
 #include <string>
@@ -15,6 +14,7 @@
 #include "store/tree_fixture.h"
 #include "support/process.h"
 #include "support/temporary_directory.h"
+#include "support/wish.h"
 
 namespace dmmap::store::testing {
 namespace {
@@ -23,8 +23,7 @@ using dmmap::testing::Process;
 
 // DMMAP_KILLS=500 for the long run.
 int kills() {
-  const char* const wanted = std::getenv("DMMAP_KILLS");
-  return wanted != nullptr ? std::atoi(wanted) : 40;
+  return dmmap::testing::wished("DMMAP_KILLS", 40);
 }
 
 // The last number that was said wholly.

@@ -8,7 +8,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <deque>
 #include <iostream>
 #include <random>
@@ -20,6 +19,7 @@
 #include "stress/stress_client.h"
 #include "support/mounts.h"
 #include "support/requirement.h"
+#include "support/wish.h"
 
 namespace dmmap::testing {
 namespace {
@@ -31,8 +31,7 @@ constexpr unsigned kWild = 4;     // clients of the one that doesn't
 constexpr unsigned kOwnLane = 20;
 
 std::chrono::seconds wished_time() {
-  const char* const wished = std::getenv("DMMAP_STRESS_SECONDS");          // NOLINT(concurrency-mt-unsafe)
-  return std::chrono::seconds(wished != nullptr ? std::atoi(wished) : 5);  // NOLINT(cert-err34-c)
+  return std::chrono::seconds(wished("DMMAP_STRESS_SECONDS", 5));
 }
 
 class PagedStressTest : public ::testing::Test {

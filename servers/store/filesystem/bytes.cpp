@@ -205,8 +205,9 @@ void StoreFilesystem::lseek(const LseekRequest& request, Reply<Seeked> reply) {
     if (!inode) {
       return tl::unexpected(inode.error());
     }
-    const auto at = Content(*inode).seek(view, request.offset, request.whence == SEEK_HOLE);
-    return at ? Result<Seeked>(Seeked{*at}) : tl::unexpected(at.error());
+    return Content(*inode).seek(view, request.offset, request.whence == SEEK_HOLE).map([](std::uint64_t at) {
+      return Seeked{at};
+    });
   };
   if (!is_open_for_writing(file)) {
     answer(reply, found());

@@ -124,7 +124,6 @@ void Janitor::give_back_what_is_worth_it() {
 void Janitor::work() {
   using Clock = std::chrono::steady_clock;
   auto next_time = Clock::now() + kPause;
-  bool freed = false;
   while (true) {
     std::vector<FileId> orphans;
     {
@@ -138,13 +137,14 @@ void Janitor::work() {
     while (!orphans.empty() && !ending()) {
       const FileId file = orphans.back();
       orphans.pop_back();
-      freed = removed(file, orphans) || freed;
+      if (removed(file, orphans)) {
+        freed();
+      }
     }
     // Not for each file: it begins with a pass over what it removed lately.
     if (Clock::now() >= next_time) {
-      if (freed_.exchange(false) || freed) {
+      if (freed_.exchange(false)) {
         reap();
-        freed = false;
       }
       give_back_what_is_worth_it();
       next_time = Clock::now() + kPause;

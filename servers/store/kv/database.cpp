@@ -145,12 +145,8 @@ Result<void> result_of(const rocksdb::Status& status, const std::string& what) {
   return fail(code, fmt::format("{}: {}", what, status.ToString()));
 }
 
-Result<std::optional<std::string>> read_with(const rocksdb::Status& status, std::string value) {
-  if (status.IsNotFound()) {
-    return std::nullopt;
-  }
-  const auto good = result_of(status, "reading the store");
-  return good ? Result<std::optional<std::string>>(std::move(value)) : tl::unexpected(good.error());
+Result<bool> was_there(const rocksdb::Status& status) {
+  return status.IsNotFound() ? Result<bool>(false) : result_of(status, "reading the store").map([] { return true; });
 }
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& folder, const DatabaseOptions& options) {

@@ -14,6 +14,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "servers/store/kv/table.h"
@@ -79,7 +80,12 @@ class Database {
 
 /// RocksDB's status of doing `what`. Errors: ENOSPC, ENOMEM, EIO for all others.
 [[nodiscard]] Result<void> result_of(const rocksdb::Status& status, const std::string& what);
+/// Whether what was to be read with this status is there. Errors: as above.
+[[nodiscard]] Result<bool> was_there(const rocksdb::Status& status);
 /// What was read with this status; nothing for what isn't there. Errors: as above.
-[[nodiscard]] Result<std::optional<std::string>> read_with(const rocksdb::Status& status, std::string value);
+template <class Value>
+[[nodiscard]] Result<std::optional<Value>> read_with(const rocksdb::Status& status, Value value) {
+  return was_there(status).map([&](bool there) { return there ? std::optional(std::move(value)) : std::nullopt; });
+}
 
 }  // namespace dmmap::store

@@ -19,6 +19,27 @@ namespace dmmap::store {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+constexpr std::string_view kManifest = "MANIFEST-";
+
+// Nothing when `text` is no number as a whole.
+std::optional<std::uint64_t> number_of(std::string_view text) {
+  std::uint64_t number = 0;
+  const char* const end = text.data() + text.size();
+  return std::from_chars(text.data(), end, number).ptr == end && !text.empty() ? std::optional(number) : std::nullopt;
+}
+
+}  // namespace
+
+std::string manifest_name(std::uint64_t number) {
+  return fmt::format("{}{:06}", kManifest, number);
+}
+
+std::optional<std::uint64_t> manifest_number(std::string_view name) {
+  return name.starts_with(kManifest) ? number_of(name.substr(kManifest.size())) : std::nullopt;
+}
+
 fs::path log_path(const fs::path& database, std::uint64_t number) {
   return database / fmt::format("{:06}.log", number);
 }
@@ -27,11 +48,9 @@ std::vector<FilePosition> logs_in(const fs::path& database) {
   std::vector<FilePosition> logs;
   std::error_code code;
   for (const auto& entry : fs::directory_iterator(database, code)) {
-    const std::string name = entry.path().stem().string();
-    FilePosition log;
-    if (entry.path().extension() == ".log" &&
-        std::from_chars(name.data(), name.data() + name.size(), log.number).ptr == name.data() + name.size()) {
-      log.bytes = entry.file_size(code);
+    const auto number = number_of(entry.path().stem().string());
+    if (entry.path().extension() == ".log" && number) {
+      const FilePosition log{*number, entry.file_size(code)};
       if (!code) {  // otherwise RocksDB has just removed it
         logs.push_back(log);
       }

@@ -225,9 +225,6 @@ Result<LogTrouble> check_logs(const fs::path& folder, const fs::path& database) 
 
 Result<std::string> keep_logs(const fs::path& folder, const fs::path& database,
                               const std::vector<std::uint64_t>& logs) {
-  if (logs.empty()) {
-    return std::string();
-  }
   const fs::path kept = folder / fmt::format("damaged-{:06}", logs.front());
   std::error_code code;
   fs::create_directory(kept, code);

@@ -24,7 +24,8 @@ struct LogTrouble {
 /// `folder` is the store's, `database` RocksDB's in it. Errors: EIO when there can't be an opening at all.
 Result<LogTrouble> check_logs(const std::filesystem::path& folder, const std::filesystem::path& database);
 
-/// Copies of these logs, in a new folder in the store's, and on the disk; its name. Errors: errno's.
+/// Copies of these logs, of which there's one at least, in a new folder in the store's, and on the disk; its name.
+/// Errors: errno's.
 Result<std::string> keep_logs(const std::filesystem::path& folder, const std::filesystem::path& database,
                               const std::vector<std::uint64_t>& logs);
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <vector>
 
+#include "servers/store/kv/batch_header.h"
 #include "servers/store/kv/checksum.h"
 #include "servers/store/kv/record_order.h"
 #include "servers/store/kv/synced_state.h"
@@ -22,14 +23,6 @@ namespace {
 constexpr std::size_t kBlock = 32768;
 constexpr std::size_t kHeader = 7;
 enum Type : unsigned char { kFull = 1, kFirst, kMiddle, kLast };
-
-std::uint64_t little_endian(std::string_view bytes) {
-  std::uint64_t number = 0;
-  for (auto byte = bytes.rbegin(); byte != bytes.rend(); ++byte) {
-    number = number << 8 | static_cast<unsigned char>(*byte);
-  }
-  return number;
-}
 
 // A checksum as it's kept (util/crc32c.h, Unmask).
 std::uint32_t unmasked(std::uint32_t kept) {
@@ -127,16 +120,13 @@ class LogReader {
   }
 
   void record() {
-    constexpr std::size_t kSequence = 8;
-    constexpr std::size_t kCount = 4;
-    const std::string_view head(head_);
-    if (head.size() < kSequence + kCount) {
+    const auto header = parse_batch_header(head_);
+    if (!header) {
       break_at(record_at_, 0, "a record is too small");
       return;
     }
-    const std::uint64_t sequence = little_endian(head.substr(0, kSequence));
-    const auto count = static_cast<std::uint32_t>(little_endian(head.substr(kSequence, kCount)));
-    log_.synced = std::max(log_.synced, parse_record_note(head, identity_).value_or(0));
+    const auto [sequence, count] = *header;
+    log_.synced = std::max(log_.synced, parse_record_note(head_, identity_).value_or(0));
     if (!log_.first && !log_.broken) {
       log_.jumps = log_.jumps || count == 0;
       log_.first = count > 0 ? std::optional(sequence) : std::nullopt;

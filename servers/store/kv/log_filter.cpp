@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "servers/store/kv/batch_header.h"
+
 namespace dmmap::store {
 
 void LogFilter::ColumnFamilyLogNumberMap(const std::map<std::uint32_t, std::uint64_t>& logs,
@@ -20,12 +22,9 @@ rocksdb::WalFilter::WalProcessingOption LogFilter::LogRecordFound(unsigned long 
                                                                   const rocksdb::WriteBatch& batch,
                                                                   rocksdb::WriteBatch* /*new_batch*/,
                                                                   bool* /*changed*/) {
-  std::uint64_t sequence = 0;  // a batch begins with it, the lowest byte first (db/write_batch.cc)
-  for (int byte = 7; byte >= 0; --byte) {
-    sequence = sequence << 8 | static_cast<unsigned char>(batch.Data()[static_cast<std::size_t>(byte)]);
-  }
-  return order_.follows(sequence, batch.Count()) ? WalProcessingOption::kContinueProcessing
-                                                 : WalProcessingOption::kCorruptedRecord;
+  const auto header = parse_batch_header(batch.Data());
+  return header && order_.follows(header->sequence, header->count) ? WalProcessingOption::kContinueProcessing
+                                                                   : WalProcessingOption::kCorruptedRecord;
 }
 
 }  // namespace dmmap::store

@@ -3,35 +3,33 @@
 #include <fmt/format.h>
 
 #include <cerrno>
-#include <charconv>
 #include <fstream>
+#include <optional>
 #include <string>
-#include <string_view>
 #include <system_error>
+
+#include "servers/store/kv/database_files.h"
 
 namespace dmmap::store {
 
 namespace fs = std::filesystem;
 
 Result<void> check_manifest(const fs::path& database, const FilePosition& known) {
-  constexpr std::string_view kPrefix = "MANIFEST-";
-  const auto name_of = [](std::uint64_t number) { return fmt::format("MANIFEST-{:06}", number); };
   const fs::path current = database / "CURRENT";
   std::ifstream in(current);
   std::string line;
   std::getline(in, line);
-  std::uint64_t number = 0;
-  const bool named =
-      in && !in.eof() && line.starts_with(kPrefix) &&
-      std::from_chars(line.data() + kPrefix.size(), line.data() + line.size(), number).ptr == line.data() + line.size();
+  const std::optional<std::uint64_t> named = in && !in.eof() ? manifest_number(line) : std::nullopt;
+  const std::uint64_t number = named.value_or(0);
   std::error_code code;
-  const fs::path newest = database / name_of(known.number);
+  const fs::path newest = database / manifest_name(known.number);
   const bool other = known.number != 0 && number != known.number && fs::exists(newest, code);
   if (!named || (other && !fs::exists(database / line, code))) {
-    return fail(EIO, fmt::format("{} is {}, which is to name the list of the store's files: {}restore the store from a "
-                                 "backup",
-                                 current.string(), fs::exists(current, code) ? "damaged" : "missing",
-                                 other ? fmt::format("write the line {} to it, or ", name_of(known.number)) : ""));
+    return fail(EIO,
+                fmt::format("{} is {}, which is to name the list of the store's files: {}restore the store from a "
+                            "backup",
+                            current.string(), fs::exists(current, code) ? "damaged" : "missing",
+                            other ? fmt::format("write the line {} to it, or ", manifest_name(known.number)) : ""));
   }
   const fs::path manifest = database / line;
   const std::uint64_t bytes = fs::file_size(manifest, code);

@@ -1,6 +1,7 @@
 #include "servers/store/kv/reader.h"
 
 #include <rocksdb/iterator.h>
+#include <rocksdb/options.h>
 
 #include <algorithm>
 #include <utility>
@@ -28,9 +29,13 @@ KeyRange KeyRange::of(std::string_view prefix) {
   return {std::string(prefix), end};
 }
 
-Cursor::Cursor(KeyRange range, const Open& open)
-    : bounds_(std::make_unique<Bounds>(std::move(range))),
-      iterator_(open(&bounds_->begin, bounds_->end.empty() ? nullptr : &bounds_->end)) {}
+Cursor::Cursor(KeyRange range, const rocksdb::ReadOptions& options, const Open& open)
+    : bounds_(std::make_unique<Bounds>(std::move(range))) {
+  rocksdb::ReadOptions bounded = options;
+  bounded.iterate_lower_bound = &bounds_->begin;
+  bounded.iterate_upper_bound = bounds_->end.empty() ? nullptr : &bounds_->end;
+  iterator_.reset(open(bounded));
+}
 Cursor::Cursor(Cursor&&) noexcept = default;
 Cursor& Cursor::operator=(Cursor&&) noexcept = default;
 Cursor::~Cursor() = default;
@@ -63,9 +68,7 @@ Result<void> Cursor::status() const {
 Result<void> Reader::get_each(Table table, const std::vector<std::string>& keys, const OnValue& on_value) const {
   for (std::size_t each = 0; each < keys.size(); ++each) {
     const auto value = get(table, keys[each]);
-    using Seen = Result<std::optional<std::string_view>>;
-    auto done = on_value(each, value ? Seen(*value ? std::optional<std::string_view>(**value) : std::nullopt)
-                                     : Seen(tl::unexpected(value.error())));
+    auto done = on_value(each, value.map([](const auto& found) { return std::optional<std::string_view>(found); }));
     if (!done) {
       return done;
     }

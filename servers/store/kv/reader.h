@@ -8,13 +8,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "servers/store/kv/table.h"
 
 namespace rocksdb {
 class Iterator;
-class Slice;
+struct ReadOptions;
 }  // namespace rocksdb
 
 namespace dmmap::store {
@@ -33,10 +34,9 @@ struct KeyRange {
 /// its Reader. What a Transaction changes after the cursor was made, it may show or not.
 class Cursor {
  public:
-  /// `open` makes RocksDB's iterator, with these bounds of what it's to look at.
-  using Open =
-      std::function<std::unique_ptr<rocksdb::Iterator>(const rocksdb::Slice* begin, const rocksdb::Slice* end)>;
-  Cursor(KeyRange range, const Open& open);
+  /// `open` makes RocksDB's iterator, with these options and the bounds of what it's to look at.
+  using Open = std::function<rocksdb::Iterator*(const rocksdb::ReadOptions& options)>;
+  Cursor(KeyRange range, const rocksdb::ReadOptions& options, const Open& open);
   Cursor(Cursor&&) noexcept;
   Cursor& operator=(Cursor&&) noexcept;
   Cursor(const Cursor&) = delete;
@@ -76,14 +76,21 @@ class Reader {
   [[nodiscard]] virtual Cursor scan(Table table, KeyRange range) const = 0;
 };
 
-/// Calls `on_entry` with the key and the value of each entry, in the order of keys. Errors: EIO for what is damaged.
+/// Calls `on_entry` with the key and the value of each entry in `range`, in the order of keys. Errors: EIO for what is
+/// damaged.
 template <class OnEntry>
-Result<void> for_each(const Reader& reader, Table table, const OnEntry& on_entry) {
-  Cursor cursor = reader.scan(table, KeyRange::all());
+Result<void> for_each(const Reader& reader, Table table, KeyRange range, const OnEntry& on_entry) {
+  Cursor cursor = reader.scan(table, std::move(range));
   for (cursor.seek(""); cursor.valid(); cursor.next()) {
     on_entry(cursor.key(), cursor.value());
   }
   return cursor.status();
+}
+
+/// As above, of the whole table.
+template <class OnEntry>
+Result<void> for_each(const Reader& reader, Table table, const OnEntry& on_entry) {
+  return for_each(reader, table, KeyRange::all(), on_entry);
 }
 
 }  // namespace dmmap::store

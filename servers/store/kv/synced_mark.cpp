@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -35,15 +35,14 @@ class Listener final : public rocksdb::EventListener {
 
 // RocksDB knows no more of its size than it has synced (db/version_set.cc, ProcessManifestWrites).
 FilePosition manifest_of(rocksdb::DB& db) {
-  constexpr std::string_view kPrefix = "/MANIFEST-";
   std::vector<std::string> files;
   FilePosition manifest;
   if (!db.GetLiveFiles(files, &manifest.bytes, /*flush_memtable=*/false).ok()) {
     return {};
   }
   for (const std::string& file : files) {
-    if (file.starts_with(kPrefix)) {
-      std::from_chars(file.data() + kPrefix.size(), file.data() + file.size(), manifest.number);
+    if (const auto number = manifest_number(std::string_view(file).substr(file.starts_with('/') ? 1 : 0))) {
+      manifest.number = *number;
     }
   }
   return manifest;

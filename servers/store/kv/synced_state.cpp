@@ -4,6 +4,7 @@
 
 #include <sstream>
 
+#include "servers/store/kv/batch_header.h"
 #include "servers/store/kv/checksum.h"
 #include "servers/store/kv/numbers.h"
 
@@ -14,8 +15,6 @@ namespace {
 constexpr std::string_view kTitle = "what dmmap knows to be on the disk, to tell damage from a power cut\n";
 constexpr std::string_view kNote = "dmmap synced ";
 
-// A batch's, as it's in the log (db/write_batch.cc): the sequence and the count; then its entries, each with a tag.
-constexpr std::size_t kBatchHeader = 12;
 constexpr char kLogData = 3;  // the tag of what is in the log only (db/dbformat.h)
 
 constexpr std::size_t kLastLine = 16;
@@ -68,12 +67,12 @@ std::string log_note(std::uint64_t sequence, std::string_view identity) {
 }
 
 std::optional<std::uint64_t> parse_record_note(std::string_view record, std::string_view identity) {
-  if (record.size() < kBatchHeader + 2 || record[kBatchHeader] != kLogData || identity.empty()) {
+  if (record.size() < BatchHeader::kSize + 2 || record[BatchHeader::kSize] != kLogData || identity.empty()) {
     return std::nullopt;
   }
   // Its size takes one byte, being below 128.
-  const std::size_t size = static_cast<unsigned char>(record[kBatchHeader + 1]);
-  const std::string_view note = record.substr(kBatchHeader + 2, size);
+  const std::size_t size = static_cast<unsigned char>(record[BatchHeader::kSize + 1]);
+  const std::string_view note = record.substr(BatchHeader::kSize + 2, size);
   if (note.size() != kNote.size() + kNumberSize + identity.size() || !note.starts_with(kNote) ||
       !note.ends_with(identity)) {
     return std::nullopt;

@@ -33,13 +33,9 @@ Result<std::optional<std::string>> Transaction::get(Table table, std::string_vie
 }
 
 Cursor Transaction::scan(Table table, KeyRange range) const {
-  return {std::move(range), [this, table](const rocksdb::Slice* begin, const rocksdb::Slice* end) {
+  return {std::move(range), rocksdb::ReadOptions(), [this, table](const rocksdb::ReadOptions& options) {
             rocksdb::ColumnFamilyHandle* const family = database_.table(table);
-            rocksdb::ReadOptions options;
-            options.iterate_lower_bound = begin;
-            options.iterate_upper_bound = end;
-            return std::unique_ptr<rocksdb::Iterator>(
-                batch_->NewIteratorWithBase(family, database_.db().NewIterator(options, family), &options));
+            return batch_->NewIteratorWithBase(family, database_.db().NewIterator(options, family), &options);
           }};
 }
 

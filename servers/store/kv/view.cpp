@@ -35,11 +35,7 @@ Result<void> View::get_each(Table table, const std::vector<std::string>& keys, c
   database_.db().MultiGet(as_of(snapshot_), database_.table(table), keys.size(), wanted.data(), values.data(),
                           statuses.data(), /*sorted_input=*/true);
   for (std::size_t each = 0; each < keys.size(); ++each) {
-    using Seen = Result<std::optional<std::string_view>>;
-    const auto status = read_with(statuses[each], "");
-    auto done = on_value(each, !status   ? Seen(tl::unexpected(status.error()))
-                               : *status ? Seen(values[each].ToStringView())
-                                         : Seen(std::nullopt));
+    auto done = on_value(each, read_with(statuses[each], values[each].ToStringView()));
     if (!done) {
       return done;
     }
@@ -48,11 +44,8 @@ Result<void> View::get_each(Table table, const std::vector<std::string>& keys, c
 }
 
 Cursor View::scan(Table table, KeyRange range) const {
-  return {std::move(range), [this, table](const rocksdb::Slice* begin, const rocksdb::Slice* end) {
-            rocksdb::ReadOptions options = as_of(snapshot_);
-            options.iterate_lower_bound = begin;
-            options.iterate_upper_bound = end;
-            return std::unique_ptr<rocksdb::Iterator>(database_.db().NewIterator(options, database_.table(table)));
+  return {std::move(range), as_of(snapshot_), [this, table](const rocksdb::ReadOptions& options) {
+            return database_.db().NewIterator(options, database_.table(table));
           }};
 }
 

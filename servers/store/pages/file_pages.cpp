@@ -255,8 +255,7 @@ Result<FilePages::Changed> FilePages::punch_some(Transaction& transaction, PageS
   if (!part) {
     return tl::unexpected(part.error());
   }
-  const auto more = punch(transaction, *part);
-  return more ? Result<Changed>({part->end, *more}) : tl::unexpected(more.error());
+  return punch(transaction, *part).map([&](std::int64_t more) { return Changed{part->end, more}; });
 }
 
 Result<std::optional<std::uint64_t>> FilePages::find(const Reader& reader, PageSpan pages, bool hole) const {
@@ -294,6 +293,22 @@ Result<std::uint64_t> FilePages::count(const Reader& reader, PageSpan pages) con
   return static_cast<std::uint64_t>(count_of(*runs));
 }
 
+namespace {
+
+// Each range that is removed as one is looked at by every later read, until RocksDB has put its files in order.
+void remove_bytes(rocksdb::WriteBatch& batch, rocksdb::ColumnFamilyHandle* table, PageRange pages) {
+  const std::uint64_t end = pages.first + pages.count;
+  if (pages.count > kShortRun) {
+    batch.DeleteRange(table, encode({pages.first}), encode({end})).PermitUncheckedError();
+    return;
+  }
+  for (std::uint64_t page = pages.first; page < end; ++page) {
+    batch.Delete(table, encode({page})).PermitUncheckedError();
+  }
+}
+
+}  // namespace
+
 // Outside of transactions: nobody can come to need these pages again, and a range is one entry of the batch.
 Result<Reaped> reap_pages(Database& database) {
   const std::unique_ptr<rocksdb::Iterator> freed(
@@ -310,13 +325,7 @@ Result<Reaped> reap_pages(Database& database) {
     const std::uint64_t first = (*key)[0];
     const std::uint64_t count = std::min((*value)[0], kReapedAtOnce - reaped.count);
     const std::uint64_t end = first + count;
-    // Each removed range is looked at by every later read, until RocksDB has put its files in order.
-    if (count > kShortRun) {
-      batch.DeleteRange(database.table(Table::pages), encode({first}), encode({end})).PermitUncheckedError();
-    }
-    for (std::uint64_t page = first; count <= kShortRun && page < end; ++page) {
-      batch.Delete(database.table(Table::pages), encode({page})).PermitUncheckedError();
-    }
+    remove_bytes(batch, database.table(Table::pages), {first, count});
     batch.Delete(database.table(Table::freed), freed->key()).PermitUncheckedError();
     if (count < (*value)[0]) {
       batch.Put(database.table(Table::freed), encode({end}), encode({(*value)[0] - count})).PermitUncheckedError();

@@ -20,6 +20,7 @@ std::string RunTable::key(std::uint64_t first) const {
 
 namespace {
 
+// The part of `run` between `first` and `end`. REQUIRES: there is one.
 Run part_of(const Run& run, std::uint64_t first, std::uint64_t end, RunTable::Values values) {
   const std::uint64_t from = std::max(run.first, first);
   const std::uint64_t skipped = from - run.first;
@@ -46,10 +47,6 @@ void append_run(std::vector<Run>& runs, Run run, RunTable::Values values, std::u
     }
     run = part_of(run, end, run.end(), values);
   }
-}
-
-Run RunTable::cut(const Run& run, std::uint64_t first, std::uint64_t end) const {
-  return part_of(run, first, end, values_);
 }
 
 // Whole runs, those included that only a part of lies there.
@@ -91,7 +88,7 @@ Result<std::vector<Run>> RunTable::between(const Reader& reader, std::uint64_t f
   auto runs = touching(reader, first, end, most);
   if (runs) {
     for (Run& run : *runs) {
-      run = cut(run, first, end);
+      run = part_of(run, first, end, values_);
     }
   }
   return runs;
@@ -123,13 +120,13 @@ Result<void> RunTable::replace(Transaction& transaction, std::uint64_t first, st
   std::vector<Run> all;
   for (const Run& run : *old) {
     if (run.first < first) {
-      all.push_back(cut(run, 0, first));
+      all.push_back(part_of(run, 0, first, values_));
     }
   }
   all.insert(all.end(), runs.begin(), runs.end());
   for (const Run& run : *old) {
     if (run.end() > end) {
-      all.push_back(cut(run, end, run.end()));
+      all.push_back(part_of(run, end, run.end(), values_));
     }
   }
   const std::vector<Run> merged = merge(all);

@@ -43,8 +43,6 @@ class RunTable {
   void insert(Transaction& transaction, const std::vector<Run>& runs) const;
 
  private:
-  /// The part of `run` between `first` and `end`. REQUIRES: there is one.
-  [[nodiscard]] Run cut(const Run& run, std::uint64_t first, std::uint64_t end) const;
   [[nodiscard]] Result<std::vector<Run>> touching(const Reader& reader, std::uint64_t first, std::uint64_t end,
                                                   std::size_t most) const;
   [[nodiscard]] std::vector<Run> merge(const std::vector<Run>& runs) const;

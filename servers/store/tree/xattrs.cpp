@@ -28,13 +28,12 @@ Result<std::optional<std::string>> Xattrs::get(const Reader& reader, std::string
 
 Result<std::string> Xattrs::list(const Reader& reader) const {
   std::string names;
-  Cursor cursor = reader.scan(Table::xattrs, KeyRange::of(prefix_));
-  for (cursor.seek(prefix_); cursor.valid(); cursor.next()) {
-    names.append(cursor.key().substr(prefix_.size()));
-    names.push_back('\0');
-  }
-  const auto good = cursor.status();
-  return good ? Result<std::string>(std::move(names)) : tl::unexpected(good.error());
+  return for_each(reader, Table::xattrs, KeyRange::of(prefix_),
+                  [&](std::string_view key, std::string_view /*value*/) {
+                    names.append(key.substr(prefix_.size()));
+                    names.push_back('\0');
+                  })
+      .map([&] { return std::move(names); });
 }
 
 Result<void> Xattrs::set(Transaction& transaction, std::string_view name, std::string_view value,
@@ -74,11 +73,9 @@ Result<void> Xattrs::set(Transaction& transaction, std::string_view name, std::s
 
 Result<void> Xattrs::copy(Transaction& transaction, FileId other) const {
   const Xattrs to(other);
-  Cursor cursor = transaction.scan(Table::xattrs, KeyRange::of(prefix_));
-  for (cursor.seek(prefix_); cursor.valid(); cursor.next()) {
-    transaction.put(Table::xattrs, to.key(cursor.key().substr(prefix_.size())), cursor.value());
-  }
-  return cursor.status();
+  return for_each(transaction, Table::xattrs, KeyRange::of(prefix_), [&](std::string_view key, std::string_view value) {
+    transaction.put(Table::xattrs, to.key(key.substr(prefix_.size())), value);
+  });
 }
 
 Result<void> Xattrs::remove(Transaction& transaction, std::string_view name) const {
