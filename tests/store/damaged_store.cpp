@@ -57,6 +57,10 @@ void Commits::begin_log() {
   EXPECT_NE(log(), before);
 }
 
+void Commits::flush() {
+  EXPECT_TRUE(database_->flush());
+}
+
 fs::path Commits::log() const {
   return files_in(store_, ".log").back();
 }

@@ -31,6 +31,8 @@ class Commits {
   void sync();
   /// From now on there's another log; those before it are needed still.
   void begin_log();
+  /// No log is needed any more; nothing is synced after that.
+  void flush();
   [[nodiscard]] std::uint64_t count() const { return count_; }
   [[nodiscard]] std::uint64_t synced() const { return synced_; }  ///< how many are
   [[nodiscard]] std::filesystem::path log() const;

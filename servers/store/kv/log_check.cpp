@@ -53,11 +53,15 @@ Result<std::uint64_t> first_needed_log(const fs::path& database) {
   if (!status.ok()) {
     return tl::unexpected(broken_database(status, database).error());
   }
+  // A table in which nothing has changed for long needs the log from back then, by itself; that it has nothing there is
+  // what the list of files says besides, before logs are removed (db/memtable_list.cc, TryInstallMemtableFlushResults).
+  std::uint64_t kept = 0;
+  db->GetIntProperty(rocksdb::DB::Properties::kMinLogNumberToKeep, &kept);
   for (rocksdb::ColumnFamilyHandle* const each : handles) {
     db->DestroyColumnFamilyHandle(each).PermitUncheckedError();
   }
   delete db;
-  return filter.first_needed();
+  return std::max(filter.first_needed(), kept);
 }
 
 // What is known of some logs, and judges them.
