@@ -6,6 +6,8 @@
 
 #include <dmmap/paged_region.h>
 
+#include <shared_mutex>
+
 namespace dmmap {
 
 class MemoryPages final : public PageSource {
@@ -27,6 +29,7 @@ class MemoryPages final : public PageSource {
   MemoryPages(std::byte* base, std::uint64_t capacity) : base_(base), capacity_(capacity) {}
   std::byte* base_;
   std::uint64_t capacity_;
+  std::shared_mutex changing_;  // never held while an answer is given: what the answer leads to may come back here
 };
 
 }  // namespace dmmap

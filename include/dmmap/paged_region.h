@@ -81,6 +81,8 @@ class PageSource {
 
   /// These pages are wanted. What is asked for is what the kernel lacks: one question a page, however many touch it.
   /// The kernel reads ahead (SessionOptions::max_readahead), so several pages may be wanted for one touch.
+  /// A writeback of the same bytes may come before the answer: the answer may have them or what was there before, the
+  /// library lays them over it. What is lent to FaultReply::ok mustn't change until that returns.
   virtual void fault(PageRange wanted, FaultReply reply) = 0;
 
   /// These bytes are to be kept: a client's, stored or written, or the server's own from PagedRegion::write. `bytes`

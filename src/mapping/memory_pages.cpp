@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <mutex>
+#include <vector>
 
 namespace dmmap {
 
@@ -20,11 +22,17 @@ MemoryPages::~MemoryPages() {
   ::munmap(base_, capacity_);
 }
 
-// No lock: the kernel never fills a page from here while it's writing it back here. What is supplied is copied at once.
+// Copied, since the server's own writes may come while a fault for the same page is asked for. Which of the two the
+// copy has doesn't matter: they're laid over what is supplied.
 void MemoryPages::fault(PageRange wanted, FaultReply reply) {
   const std::uint64_t begin = std::min(wanted.first * page_size(), capacity_);
   const std::uint64_t end = std::min((wanted.first + wanted.count) * page_size(), capacity_);
-  reply.ok(begin, bytes().subspan(begin, end - begin));
+  std::vector<std::byte> copy;
+  {
+    const std::shared_lock<std::shared_mutex> lock(changing_);
+    copy.assign(base_ + begin, base_ + end);
+  }
+  reply.ok(begin, copy);
 }
 
 void MemoryPages::writeback(std::uint64_t offset, std::span<const std::byte> bytes, WritebackReply reply) {
@@ -32,7 +40,10 @@ void MemoryPages::writeback(std::uint64_t offset, std::span<const std::byte> byt
     reply.error(ENOSPC);
     return;
   }
-  std::copy(bytes.begin(), bytes.end(), base_ + offset);
+  {
+    const std::unique_lock<std::shared_mutex> lock(changing_);
+    std::copy(bytes.begin(), bytes.end(), base_ + offset);
+  }
   reply.ok();
 }
 
@@ -40,6 +51,7 @@ void MemoryPages::discarded(PageRange pages) {
   const std::uint64_t begin = std::min(pages.first * page_size(), capacity_);
   const std::uint64_t end = std::min((pages.first + pages.count) * page_size(), capacity_);
   if (begin < end) {
+    const std::unique_lock<std::shared_mutex> lock(changing_);
     ::madvise(base_ + begin, end - begin, MADV_DONTNEED);  // zeros again (madvise(2), private anonymous memory)
   }
 }
@@ -47,7 +59,10 @@ void MemoryPages::discarded(PageRange pages) {
 void MemoryPages::resized(std::uint64_t size) {
   const std::uint64_t cut = std::min(size, capacity_);
   const std::uint64_t whole = std::min((cut + page_size() - 1) / page_size() * page_size(), capacity_);
-  std::fill(base_ + cut, base_ + whole, std::byte{0});
+  {
+    const std::unique_lock<std::shared_mutex> lock(changing_);
+    std::fill(base_ + cut, base_ + whole, std::byte{0});
+  }
   discarded({whole / page_size(), (capacity_ - whole) / page_size()});
 }
 

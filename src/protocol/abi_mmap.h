@@ -1,0 +1,53 @@
+// The FUSE wire format of kernel/patches: mmap(2) answered by the server. Not in mainline.
+//
+// Promises: as abi.h. Source: include/uapi/linux/fuse.h as kernel/patches/6.12 makes it.
+#pragma once
+
+#include <cstdint>
+
+namespace dmmap::protocol {
+
+inline constexpr std::uint32_t kOpcodeMmap = 1024;
+inline constexpr std::uint32_t kOpcodeMunmap = 1025;
+
+/// INIT: FOPEN_MMAP is known.
+inline constexpr std::uint64_t kInitMmapRequests = std::uint64_t{1} << 62;
+/// CUSE_INIT: the same, and that backing files can be opened.
+inline constexpr std::uint32_t kCuseInitMmapRequests = std::uint32_t{1} << 30;
+/// OPEN's reply: each mmap(2) of this open file is asked for.
+inline constexpr std::uint32_t kOpenMmap = std::uint32_t{1} << 30;
+
+struct MmapIn {
+  std::uint64_t fh;
+  std::uint64_t offset;     // bytes, a multiple of the page size
+  std::uint64_t length;     // bytes, a multiple of the page size
+  std::uint32_t prot;       // PROT_*
+  std::uint32_t max_prot;   // what mprotect(2) may make of it
+  std::uint32_t map_flags;  // MAP_SHARED or MAP_PRIVATE
+  std::uint32_t padding;
+};
+static_assert(sizeof(MmapIn) == 40);
+
+struct MmapOut {
+  std::uint64_t mapid;        // MUNMAP names it
+  std::uint64_t offset;       // bytes, a multiple of the page size
+  std::uint64_t nodeid;       // whose page cache is mapped, or 0
+  std::uint64_t fh;           // that its READ, WRITE and FSYNC carry, with a node
+  std::uint64_t size;         // of the node, in bytes, for a CUSE device; otherwise 0
+  std::int32_t backing_id;    // what is mapped if nodeid is 0
+  std::uint32_t grant_flags;  // kMmap*
+};
+static_assert(sizeof(MmapOut) == 48);
+
+/// MmapOut::grant_flags.
+inline constexpr std::uint32_t kMmapDontCopy = 1U << 0U;    // not inherited over fork(2)
+inline constexpr std::uint32_t kMmapDontExpand = 1U << 1U;  // mremap(2) can't make it longer
+inline constexpr std::uint32_t kMmapReadOnly = 1U << 2U;    // a shared one can't be stored into
+
+struct MunmapIn {
+  std::uint64_t fh;  // of the file that was mapped
+  std::uint64_t mapid;
+};
+static_assert(sizeof(MunmapIn) == 16);
+
+}  // namespace dmmap::protocol
