@@ -9,6 +9,7 @@ namespace dmmap::protocol {
 
 inline constexpr std::uint32_t kOpcodeMmap = 1024;
 inline constexpr std::uint32_t kOpcodeMunmap = 1025;
+inline constexpr std::uint32_t kOpcodePage = 1026;
 
 /// INIT: FOPEN_MMAP is known.
 inline constexpr std::uint64_t kInitMmapRequests = std::uint64_t{1} << 62;
@@ -44,10 +45,63 @@ inline constexpr std::uint32_t kMmapDontCopy = 1U << 0U;    // not inherited ove
 inline constexpr std::uint32_t kMmapDontExpand = 1U << 1U;  // mremap(2) can't make it longer
 inline constexpr std::uint32_t kMmapReadOnly = 1U << 2U;    // a shared one can't be stored into
 
+inline constexpr std::uint32_t kMmapPages = 1U << 3U;  // neither node nor backing file: PAGE asks for each page
+
 struct MunmapIn {
   std::uint64_t fh;  // of the file that was mapped
   std::uint64_t mapid;
 };
 static_assert(sizeof(MunmapIn) == 16);
+
+struct PageIn {
+  std::uint64_t fh;  // of the file that was mapped
+  std::uint64_t mapid;
+  std::uint64_t offset;  // bytes, counted from MmapOut::offset
+  std::uint32_t page_flags;
+  std::uint32_t padding;
+};
+static_assert(sizeof(PageIn) == 32);
+/// PageIn::page_flags.
+inline constexpr std::uint32_t kPageWrite = 1U << 0U;  // touched by a store
+
+/// Up to a page's bytes follow, for the case that there's no page of this name yet.
+struct PageOut {
+  std::uint64_t pageid;
+};
+static_assert(sizeof(PageOut) == 8);
+
+// Codes of notifications.
+inline constexpr std::int32_t kNoticePageStore = 1024;
+inline constexpr std::int32_t kNoticePageRetrieve = 1025;
+inline constexpr std::int32_t kNoticePageUnmap = 1026;
+inline constexpr std::int32_t kNoticePageForget = 1027;
+
+struct PageStoreNotice {
+  std::uint64_t pageid;
+  std::uint32_t offset;  // bytes into the page
+  std::uint32_t size;    // bytes, which follow
+};
+static_assert(sizeof(PageStoreNotice) == 16);
+
+struct PageRetrieveNotice {
+  std::uint64_t notify_unique;
+  std::uint64_t pageid;
+  std::uint32_t offset;  // bytes into the page
+  std::uint32_t size;    // bytes
+};
+static_assert(sizeof(PageRetrieveNotice) == 24);
+
+struct PageUnmapNotice {
+  std::uint64_t mapid;
+  std::uint64_t offset;  // bytes, as PAGE has it
+  std::uint64_t length;  // bytes; 0: to the end
+};
+static_assert(sizeof(PageUnmapNotice) == 24);
+
+struct PageForgetNotice {
+  std::uint64_t pageid;
+  std::uint64_t count;
+};
+static_assert(sizeof(PageForgetNotice) == 16);
 
 }  // namespace dmmap::protocol
