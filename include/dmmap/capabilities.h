@@ -46,6 +46,7 @@ enum class Feature : std::uint8_t {
   notify_inc_epoch,
   notify_prune,
   copy_file_range_64,
+  mmap_requests,  ///< kernel/patches: the server is asked at each mmap(2)
 };
 
 /// One feature of one mount. `why_not` is empty when `have`, otherwise says who lacks what.
@@ -58,8 +59,8 @@ struct FeatureState {
 /// The feature's name, as the enumerator is spelt.
 [[nodiscard]] std::string_view feature_name(Feature feature);
 
-/// When a server is asked what to map, from least to most that the client's side can do. A client that asks at each
-/// mmap(2) uses the last that there is; every other one is served at open(2).
+/// When a server is asked what to map, from least to most that the client's side can do. It's asked at open(2), and at
+/// each mmap(2) as well by a program that `dmmap run` started, or else by a kernel that does that.
 enum class Tier : std::uint8_t {
   open,     ///< once per open(2), for the whole file: every program
   preload,  ///< at each mmap(2) of a program that `dmmap run` started

@@ -74,6 +74,9 @@ class Filesystem {
   virtual void bmap(const BmapRequest& request, Reply<Block> reply);
   virtual void ioctl(const IoctlRequest& request, Reply<IoctlDone> reply);
   virtual void poll(const PollRequest& request, Reply<PollReady> reply);
+  /// ENOSYS is for the whole mount: the kernel doesn't ask again, and maps as it did without FUSE_MMAP.
+  virtual void mmap(const MmapRequest& request, Reply<Mmapped> reply);
+  virtual void munmap(const MunmapRequest& request, Reply<Done> reply);
   virtual void fallocate(const FallocateRequest& request, Reply<Done> reply);
   virtual void lseek(const LseekRequest& request, Reply<Seeked> reply);
   virtual void copy_file_range(const CopyFileRangeRequest& request, Reply<Copied> reply);

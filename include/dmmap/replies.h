@@ -59,6 +59,7 @@ struct Opened {
   bool stream = false;  ///< no file position; can't be combined with a backing
   bool no_flush = false;
   bool parallel_direct_writes = false;
+  bool ask_mmap = false;               ///< each mmap(2) is an MmapRequest (Feature::mmap_requests); not with a backing
   std::shared_ptr<BackingId> backing;  ///< FOPEN_PASSTHROUGH: mmap maps this file; must be kept until RELEASE
 };
 
@@ -66,6 +67,18 @@ struct Opened {
 struct Created {
   Entry entry;
   Opened opened;
+};
+
+/// Answers MMAP: what is mapped is a backing file or, without one, a node's page cache.
+struct Mmapped {
+  std::uint64_t map = 0;               ///< what MUNMAP is to name it by
+  std::uint64_t offset = 0;            ///< bytes into what is mapped, of whole pages
+  std::shared_ptr<BackingId> backing;  ///< must be kept until the kernel has the answer: until MUNMAP, say
+  NodeId node;                         ///< a regular file that the kernel knows
+  HandleId handle;                     ///< that READ, WRITE and FSYNC requests of the mapping carry, with a node
+  bool inherit = true;                 ///< over fork(2)
+  bool may_grow = true;                ///< by mremap(2)
+  bool read_only = false;              ///< a shared mapping can't be stored into, nor mprotect(2)ed so
 };
 
 /// Bytes: answers READ (at most the size asked for), READLINK.

@@ -237,6 +237,24 @@ struct FallocateRequest : Request {
   std::uint32_t mode = 0;  ///< fallocate(2)'s
 };
 
+/// mmap(2) of an open file, asked by a kernel with kernel/patches (Feature::mmap_requests) where Opened::ask_mmap was
+/// said. The client's memory map is locked until the answer: don't touch its memory, nor read its maps, cmdline or
+/// environ in /proc, before that.
+struct MmapRequest : Request {
+  HandleId handle;
+  std::uint64_t offset = 0;  ///< bytes, of whole pages
+  std::uint64_t length = 0;  ///< bytes, of whole pages
+  int prot = 0;              ///< mmap(2)'s
+  int max_prot = 0;          ///< what mprotect(2) may make of it
+  bool shared = false;       ///< MAP_SHARED or MAP_PRIVATE
+};
+
+/// Nothing is left of a mapping, in any process. The handle's RELEASE comes after this.
+struct MunmapRequest : Request {
+  HandleId handle;
+  std::uint64_t map = 0;  ///< Mmapped::map
+};
+
 struct LseekRequest : Request {
   HandleId handle;
   std::uint64_t offset = 0;

@@ -70,7 +70,8 @@ Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::attach(NodeId nod
   }
   Result<CarriedOut> carried = fail(EINVAL, "a grant without a region that this tier can map");
   if (const auto shared = std::dynamic_pointer_cast<SharedRegion>(region)) {
-    carried = attach_shared(shared);
+    const bool asked_again = connection_->capabilities().has(Tier::kernel) && !session::is_library_handle(file.handle);
+    carried = attach_shared(shared, !asked_again);
   } else if (const auto paged = std::dynamic_pointer_cast<PagedRegion>(region)) {
     carried = attach_paged(node, file, *paged);
   }
@@ -89,6 +90,18 @@ Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::attach(NodeId nod
   return carried;
 }
 
+Result<std::shared_ptr<BackingId>> MappedFilesystem::Grants::add_mapping(NodeId node, const Asked& file,
+                                                                         std::shared_ptr<Region> region) {
+  const MutexLock lock(lock_);
+  auto carried = attach_shared(std::dynamic_pointer_cast<SharedRegion>(region), true);
+  if (!carried) {
+    return tl::unexpected(carried.error());
+  }
+  handles_[file.handle] = {node,       std::move(region), carried->backing, false, {file.may_read, file.may_write},
+                           file.opener};
+  return carried->backing;
+}
+
 Result<Opened> MappedFilesystem::Grants::answer(NodeId node, const Asked& file, const Result<CarriedOut>& carried) {
   if (!carried) {
     return tl::unexpected(carried.error());
@@ -102,6 +115,8 @@ Result<Opened> MappedFilesystem::Grants::answer(NodeId node, const Asked& file, 
   opened.direct_io = !carried->page_cache || file.own_io;
   opened.keep_cache = carried->keep_cache;
   opened.backing = carried->backing;
+  // Our own files show what was granted already.
+  opened.ask_mmap = !session::is_library_handle(file.handle) && asked_by_kernel();
   return opened;
 }
 
@@ -143,6 +158,9 @@ std::shared_ptr<Region> MappedFilesystem::Grants::shown_by(NodeId node) const {
 
 std::vector<RegionUse> MappedFilesystem::Grants::in_use() const {
   std::vector<mapping::MmapGrants::Held> all = mmaps_.held();
+  for (mapping::MmapGrants::Held& held : kernel_.held()) {
+    all.push_back(std::move(held));
+  }
   {
     const MutexLock lock(lock_);
     for (const auto& [handle, entry] : handles_) {
@@ -170,9 +188,12 @@ std::vector<RegionUse> MappedFilesystem::Grants::in_use() const {
 }
 
 Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::attach_shared(
-    const std::shared_ptr<SharedRegion>& region) {
+    const std::shared_ptr<SharedRegion>& region, bool with_backing) {
   CarriedOut carried;
   const auto begun = region->impl().begin_open([&](int memfd) DMMAP_REQUIRES(lock_) -> Result<void> {
+    if (!with_backing) {
+      return {};
+    }
     auto opened = backing_of(*region, memfd);
     if (!opened) {
       return tl::unexpected(opened.error());

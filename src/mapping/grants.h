@@ -17,6 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "mapping/kernel_grants.h"
 #include "mapping/mmap_requests.h"
 #include "mapping/paged_requests.h"
 #include "mapping/regions_file.h"
@@ -46,13 +47,18 @@ struct MappedFilesystem::CarriedOut {
 class MappedFilesystem::Grants {
  public:
   explicit Grants(MappedFilesystem& filesystem)
-      : paged_(filesystem), mmaps_(filesystem, *this), file_(filesystem), interceptors_{&file_, &paged_, &mmaps_} {}
+      : paged_(filesystem),
+        mmaps_(filesystem, *this),
+        kernel_(filesystem, *this),
+        file_(filesystem),
+        interceptors_{&file_, &paged_, &mmaps_, &kernel_} {}
 
   void mounted(Connection& connection) DMMAP_EXCLUDES(lock_) {
     const MutexLock lock(lock_);
     connection_ = &connection;
     paged_.mounted(connection);
     mmaps_.mounted(connection);
+    kernel_.mounted(connection);
   }
   void unmounted() { paged_.unmounted(); }
   [[nodiscard]] mapping::PagedRequests& paged() { return paged_; }
@@ -61,7 +67,13 @@ class MappedFilesystem::Grants {
     const MutexLock lock(lock_);
     return connection_->capabilities().has(Tier::open);
   }
+  /// Whether the kernel asks what to map at each mmap(2).
+  [[nodiscard]] bool asked_by_kernel() const DMMAP_EXCLUDES(lock_) {
+    const MutexLock lock(lock_);
+    return connection_->capabilities().has(Tier::kernel);
+  }
   [[nodiscard]] mapping::MmapRequests& mmaps() { return mmaps_; }
+  [[nodiscard]] mapping::KernelGrants& kernel() { return kernel_; }
   [[nodiscard]] std::span<session::Interceptor* const> interceptors() const { return interceptors_; }
 
   /// What the open files of this very node have, or null.
@@ -77,6 +89,10 @@ class MappedFilesystem::Grants {
   Result<Opened> open_with(NodeId node, const Asked& file, std::shared_ptr<Region> region) DMMAP_EXCLUDES(lock_) {
     return answer(node, file, add(node, file, std::move(region)));
   }
+  /// What a mapping of `file`'s, which is a handle of its own, shows of a SharedRegion: by the region's backing, and
+  /// whatever else the node shows. Errors: ENODEV where this mount can't have one; ESTALE, those of the kernel.
+  Result<std::shared_ptr<BackingId>> add_mapping(NodeId node, const Asked& file, std::shared_ptr<Region> region)
+      DMMAP_EXCLUDES(lock_);
   /// What the kernel is told of an open that was carried out.
   Result<Opened> answer(NodeId node, const Asked& file, const Result<CarriedOut>& carried);
   /// The handle is released. False when it isn't known.
@@ -120,7 +136,9 @@ class MappedFilesystem::Grants {
     std::uint64_t opens = 0;
   };
   Result<CarriedOut> attach(NodeId node, const Asked& file, std::shared_ptr<Region> region) DMMAP_REQUIRES(lock_);
-  Result<CarriedOut> attach_shared(const std::shared_ptr<SharedRegion>& region) DMMAP_REQUIRES(lock_);
+  /// Without a backing the region is only counted as open: the kernel asks again at mmap(2).
+  Result<CarriedOut> attach_shared(const std::shared_ptr<SharedRegion>& region, bool with_backing)
+      DMMAP_REQUIRES(lock_);
   Result<CarriedOut> attach_paged(NodeId node, const Asked& file, const PagedRegion& region) DMMAP_REQUIRES(lock_);
 
   /// The region's backing, made when nobody has one yet; null where the mount can't have one.
@@ -128,8 +146,9 @@ class MappedFilesystem::Grants {
 
   mapping::PagedRequests paged_;
   mapping::MmapRequests mmaps_;
+  mapping::KernelGrants kernel_;
   mapping::RegionsFile file_;
-  const std::array<session::Interceptor*, 3> interceptors_;
+  const std::array<session::Interceptor*, 4> interceptors_;
   mutable Mutex lock_;
   Connection* connection_ DMMAP_GUARDED_BY(lock_) = nullptr;
   bool said_unmapped_ DMMAP_GUARDED_BY(lock_) = false;

@@ -51,6 +51,7 @@ void MappedFilesystem::mounted(Connection& connection) {
 
 void MappedFilesystem::unmounted() {
   grants_->mmaps().unmounted();
+  grants_->kernel().unmounted();
   for (const Grants::Open& open : grants_->all()) {
     if (!session::is_library_handle(open.handle)) {
       ReleaseRequest request;

@@ -63,6 +63,12 @@ class MmapGrants {
   /// The mount is gone.
   void end_all(Ended& ended) DMMAP_EXCLUDES(lock_);
 
+  /// A handle, and a node of the same number, that nobody else has.
+  [[nodiscard]] HandleId next_handle() DMMAP_EXCLUDES(lock_) {
+    const MutexLock lock(lock_);
+    return HandleId{next_file_++};
+  }
+
   struct Held {
     std::shared_ptr<Region> region;
     Holding holding;

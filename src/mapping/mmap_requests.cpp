@@ -14,6 +14,7 @@
 
 #include "mapping/grants.h"
 #include "mapping/library_file.h"
+#include "mapping/mmap_question.h"
 #include "protocol/regions_protocol.h"
 
 namespace dmmap::mapping {
@@ -66,44 +67,6 @@ void MmapRequests::tell(const MmapGrants::Ended& ended) {
   }
 }
 
-Result<std::vector<Piece>> MmapRequests::pieces_of(const Grant& grant, std::uint64_t length) const {
-  std::vector<Piece> pieces = grant.pieces;
-  if (pieces.empty()) {
-    pieces.push_back({grant.region, grant.offset, length});
-  } else if (grant.region) {
-    return fail(EIO, "a grant has a region, or pieces, not both");
-  }
-  if (pieces.size() > map::kMostPieces) {
-    return fail(EIO, fmt::format("a grant of {} pieces; {} are the most", pieces.size(), map::kMostPieces));
-  }
-  std::uint64_t left = length;
-  for (const Piece& piece : pieces) {
-    if (!piece.region) {
-      return fail(EIO, "a grant without a region");
-    }
-    if (piece.offset % page_size() != 0 || piece.length % page_size() != 0 || piece.length == 0 ||
-        piece.length > left) {
-      return fail(EIO, fmt::format("a piece of {} bytes at offset {}, where {} bytes are left to map: pieces are whole "
-                                   "pages, and add up to the request's length",
-                                   piece.length, piece.offset, left));
-    }
-    left -= piece.length;
-    // A paged region is a file like others, which may grow: beyond its end is SIGBUS.
-    const bool fixed = std::dynamic_pointer_cast<SharedRegion>(piece.region) != nullptr;
-    if (fixed && (piece.offset > piece.region->size() || piece.length > piece.region->size() - piece.offset)) {
-      return fail(ENXIO, fmt::format("{} bytes at offset {} were granted of region {}, which has {}", piece.length,
-                                     piece.offset, piece.region->id().value, piece.region->size()));
-    }
-    if (auto good = grants_.can_be_mapped(piece.region); !good) {
-      return tl::unexpected(good.error());
-    }
-  }
-  if (left != 0) {
-    return fail(EIO, fmt::format("pieces that leave {} of {} bytes without a page", left, length));
-  }
-  return pieces;
-}
-
 Result<map::MapExchange> MmapRequests::answer(const IoctlRequest& request, const map::MapIn& in) {
   if (auto good = check_arguments(in); !good) {
     return tl::unexpected(good.error());
@@ -128,23 +91,15 @@ Result<map::MapExchange> MmapRequests::answer(const IoctlRequest& request, const
   question.flags = static_cast<int>(in.flags);
   question.process = process_of(request.caller.pid);
   question.node_region = grants_.of_node(request.node);
-  const auto grant = filesystem_.map(question);
-  if (!grant) {
-    return tl::unexpected(grant.error());
+  const auto granted = ask(filesystem_, grants_, *connection_, question);
+  if (!granted) {
+    return tl::unexpected(granted.error());
   }
-  const auto pieces = pieces_of(*grant, *question.length);
-  if (!pieces) {
-    if (pieces.error().code != ENODEV) {  // what the mount can't have was said when the file was opened
-      connection_->log(LogLevel::error, fmt::format("mmap by process {}: what the server granted can't be: {}",
-                                                    question.process, pieces.error().message));
-    }
-    filesystem_.unmapped(question, *grant);
-    return tl::unexpected(pieces.error());
-  }
+  const Grant& grant = granted->grant;
   map::MapExchange out{};
-  const bool writable = write || (shared && access->writable && grant->may_become_writable);
+  const bool writable = write || (shared && access->writable && grant.may_become_writable);
   std::vector<std::shared_ptr<Region>> regions;
-  for (const Piece& piece : *pieces) {
+  for (const Piece& piece : granted->pieces) {
     const auto known = std::find(regions.begin(), regions.end(), piece.region);
     out.piece[out.out.pieces++] = {piece.offset, piece.length, static_cast<std::uint32_t>(known - regions.begin()), 0};
     if (known == regions.end()) {
@@ -152,10 +107,10 @@ Result<map::MapExchange> MmapRequests::answer(const IoctlRequest& request, const
     }
   }
   out.out.files = static_cast<std::uint32_t>(regions.size());
-  out.out.grant_flags = (grant->inherit ? 0U : map::kDontCopy) | (grant->may_grow ? 0U : map::kDontExpand) |
+  out.out.grant_flags = (grant.inherit ? 0U : map::kDontCopy) | (grant.may_grow ? 0U : map::kDontExpand) |
                         (writable ? map::kWritable : 0U);
   MmapGrants::Ended ended;
-  const MmapGrants::Token token = table_.add(question, *grant, regions, writable, ended);
+  const MmapGrants::Token token = table_.add(question, grant, regions, writable, ended);
   std::copy(token.begin(), token.end(), std::begin(out.out.token));
   tell(ended);
   return out;

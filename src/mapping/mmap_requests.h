@@ -25,6 +25,8 @@ class MmapRequests final : public session::Interceptor {
   void unmounted();
   /// A handle of the file system's is released: tells it, or will when the handle's last grant is over.
   void released(const ReleaseRequest& request);
+  /// A handle, and a node of the same number, that nobody else has.
+  [[nodiscard]] HandleId next_handle() { return table_.next_handle(); }
   [[nodiscard]] std::vector<MmapGrants::Held> held() const { return table_.held(); }
 
   using session::Interceptor::take;
@@ -40,8 +42,6 @@ class MmapRequests final : public session::Interceptor {
  private:
   /// The protocol's answer. Errors: as mmap(2)'s.
   Result<protocol::map::MapExchange> answer(const IoctlRequest& request, const protocol::map::MapIn& in);
-  /// The pieces that are granted, one at least. Errors: what MappedFilesystem promises about grants that can't be.
-  [[nodiscard]] Result<std::vector<Piece>> pieces_of(const Grant& grant, std::uint64_t length) const;
   /// How a file of the library's own looks.
   void answer_attributes(NodeId node, Reply<AttributesReply>& reply);
   void tell(const MmapGrants::Ended& ended);

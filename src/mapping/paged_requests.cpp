@@ -107,6 +107,15 @@ bool PagedRequests::take(const LookupRequest& request, Reply<Entry>& reply) {
 }
 
 void PagedRequests::answer_lookup(const LookupRequest& request, NodeId node, Reply<Entry>& reply) {
+  if (session::is_library_node(node)) {
+    // Which the kernel may hear of for the first time.
+    const Region region = of(node);
+    Entry entry;
+    entry.node = node;
+    entry.attributes = library_file(node, region ? region->ledger().size() : 0);
+    reply.ok(entry);
+    return;
+  }
   GetattrRequest question;
   static_cast<Request&>(question) = static_cast<const Request&>(request);
   question.node = node;

@@ -8,6 +8,8 @@
 #include <dmmap/paged_region.h>
 #include <dmmap/thread_safety.h>
 
+#include <fcntl.h>
+
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -43,6 +45,9 @@ class PagedRequests final : public session::Interceptor {
   [[nodiscard]] std::optional<NodeId> node_of(PagedRegion::Impl& region) const { return region.node_in(*files_); }
   /// Errors: ESTALE, EBUSY, as opened().
   [[nodiscard]] Result<void> can_show(PagedRegion::Impl& region) const { return region.can_be_shown_in(*files_); }
+  /// The kernel knows a node that shows a region for as long as this is open, whether it did before or not. Waits for
+  /// requests of the mount. Errors: as OwnFiles::open.
+  [[nodiscard]] Result<UniqueFd> keep_known(NodeId node) { return files_->open(node, O_RDONLY); }
   /// Answers a LOOKUP that found `node`, with its attributes.
   void answer_lookup(const LookupRequest& request, NodeId node, Reply<Entry>& reply) DMMAP_EXCLUDES(lock_);
   [[nodiscard]] bool shows(NodeId node) const DMMAP_EXCLUDES(lock_) { return of(node) != nullptr; }

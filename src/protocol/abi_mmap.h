@@ -7,10 +7,6 @@
 
 namespace dmmap::protocol {
 
-inline constexpr std::uint32_t kOpcodeMmap = 1024;
-inline constexpr std::uint32_t kOpcodeMunmap = 1025;
-inline constexpr std::uint32_t kOpcodePage = 1026;
-
 /// INIT: FOPEN_MMAP is known.
 inline constexpr std::uint64_t kInitMmapRequests = std::uint64_t{1} << 62;
 /// CUSE_INIT: the same, and that backing files can be opened.
@@ -28,6 +24,9 @@ struct MmapIn {
   std::uint32_t padding;
 };
 static_assert(sizeof(MmapIn) == 40);
+
+/// MmapIn::map_flags: otherwise it's MAP_PRIVATE (mmap(2)).
+inline constexpr std::uint32_t kMapShared = 1;
 
 struct MmapOut {
   std::uint64_t mapid;        // MUNMAP names it

@@ -7,6 +7,7 @@
 
 #include "protocol/abi.h"
 #include "protocol/abi_extensions.h"
+#include "protocol/abi_mmap.h"
 #include "protocol/each_type.h"
 #include "protocol/opcode.h"
 #include "protocol/reader.h"
@@ -256,6 +257,22 @@ void fill(FallocateRequest& request, Reader& in, const Context& /*context*/) {
   request.offset = wire.offset;
   request.length = wire.length;
   request.mode = wire.mode;
+}
+
+void fill(MmapRequest& request, Reader& in, const Context& /*context*/) {
+  const auto wire = in.take<MmapIn>();
+  request.handle = {wire.fh};
+  request.offset = wire.offset;
+  request.length = wire.length;
+  request.prot = static_cast<int>(wire.prot);
+  request.max_prot = static_cast<int>(wire.max_prot);
+  request.shared = wire.map_flags == kMapShared;
+}
+
+void fill(MunmapRequest& request, Reader& in, const Context& /*context*/) {
+  const auto wire = in.take<MunmapIn>();
+  request.handle = {wire.fh};
+  request.map = wire.mapid;
 }
 
 void fill(LseekRequest& request, Reader& in, const Context& /*context*/) {

@@ -46,6 +46,8 @@
   X(IoctlRequest)             \
   X(PollRequest)              \
   X(FallocateRequest)         \
+  X(MmapRequest)              \
+  X(MunmapRequest)            \
   X(LseekRequest)             \
   X(CopyFileRangeRequest)     \
   X(SetupmappingRequest)      \
@@ -63,6 +65,7 @@
   X(AttributesReply)        \
   X(Opened)                 \
   X(Created)                \
+  X(Mmapped)                \
   X(Data)                   \
   X(Xattr)                  \
   X(Written)                \

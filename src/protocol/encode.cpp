@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "protocol/abi.h"
+#include "protocol/abi_mmap.h"
 #include "protocol/flags.h"
 #include "protocol/opcode.h"
 #include "protocol/reader.h"
@@ -69,7 +70,7 @@ OpenOut wire_opened(const Opened& from) {
   to.open_flags = (from.direct_io ? flag::kDirectIo : 0U) | (from.keep_cache ? flag::kKeepCache : 0U) |
                   (from.nonseekable ? flag::kNonseekable : 0U) | (from.cache_directory ? flag::kCacheDir : 0U) |
                   (from.stream ? flag::kStream : 0U) | (from.no_flush ? flag::kNoflush : 0U) |
-                  (from.parallel_direct_writes ? flag::kParallelDirectWrites : 0U) |
+                  (from.parallel_direct_writes ? flag::kParallelDirectWrites : 0U) | (from.ask_mmap ? kOpenMmap : 0U) |
                   (from.backing ? flag::kPassthrough : 0U);
   to.backing_id = from.backing ? backing_number(*from.backing) : 0;
   return to;
@@ -138,6 +139,23 @@ template <>
 Result<void> encode(const AttributesReply& value, const ReplyLimits& /*limits*/, WireReply& out) {
   const Timeout valid = timeout_of(value.valid);
   out.append_struct(AttrOut{valid.seconds, valid.nanoseconds, 0, wire_attributes(value.attributes)});
+  return {};
+}
+
+template <>
+Result<void> encode(const Mmapped& value, const ReplyLimits& /*limits*/, WireReply& out) {
+  MmapOut to{};
+  to.mapid = value.map;
+  to.offset = value.offset;
+  if (value.backing) {
+    to.backing_id = backing_number(*value.backing);
+  } else {
+    to.nodeid = value.node.value;
+    to.fh = value.handle.value;
+  }
+  to.grant_flags = (value.inherit ? 0U : kMmapDontCopy) | (value.may_grow ? 0U : kMmapDontExpand) |
+                   (value.read_only ? kMmapReadOnly : 0U);
+  out.append_struct(to);
   return {};
 }
 

@@ -1,6 +1,7 @@
 // What a request asks for.
 //
-// Promises: the numbers of the wire, 7.31 to 7.45. Source: include/uapi/linux/fuse.h of Linux 6.18.
+// Promises: the numbers of the wire, 7.31 to 7.45. Source: include/uapi/linux/fuse.h of Linux 6.18, and of
+// kernel/patches where it says so.
 #pragma once
 
 #include <cstdint>
@@ -59,6 +60,9 @@ enum class Opcode : std::uint32_t {
   tmpfile = 51,             // 7.37
   statx = 52,               // 7.39
   copy_file_range_64 = 53,  // 7.45
+  mmap = 1024,              // kernel/patches
+  munmap = 1025,            // kernel/patches
+  page = 1026,              // kernel/patches
   cuse_init = 4096,
   // Never sent: how INIT looks when the kernel's byte order isn't ours.
   cuse_init_swapped = 0x00100000,

@@ -32,10 +32,19 @@ std::string describe(const Opened& value) {
   add(value.stream, "stream");
   add(value.no_flush, "no_flush");
   add(value.parallel_direct_writes, "parallel_direct_writes");
+  add(value.ask_mmap, "ask_mmap");
   if (value.backing) {
     text += fmt::format(" backing {}", backing_number(*value.backing));
   }
   return text;
+}
+
+template <>
+std::string describe(const Mmapped& value) {
+  const std::string what = value.backing ? fmt::format("backing {}", backing_number(*value.backing))
+                                         : fmt::format("node {} fh {}", value.node.value, value.handle.value);
+  return fmt::format("map {} {} offset {}{}{}{}", value.map, what, value.offset, value.inherit ? "" : " not inherited",
+                     value.may_grow ? "" : " not to grow", value.read_only ? " read-only" : "");
 }
 
 template <>

@@ -140,6 +140,13 @@ std::string text(const FallocateRequest& request) {
   return fmt::format("fh {} offset {} length {} mode {:#x}", request.handle.value, request.offset, request.length,
                      request.mode);
 }
+std::string text(const MmapRequest& request) {
+  return fmt::format("fh {} offset {} length {} prot {:#x} of {:#x} {}", request.handle.value, request.offset,
+                     request.length, request.prot, request.max_prot, request.shared ? "shared" : "private");
+}
+std::string text(const MunmapRequest& request) {
+  return fmt::format("fh {} map {}", request.handle.value, request.map);
+}
 std::string text(const LseekRequest& request) {
   return fmt::format("fh {} offset {} whence {}", request.handle.value, request.offset, request.whence);
 }

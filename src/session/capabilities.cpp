@@ -7,7 +7,7 @@ namespace dmmap {
 
 namespace {
 
-constexpr std::array<std::string_view, static_cast<std::size_t>(Feature::copy_file_range_64) + 1> kNames{
+constexpr std::array<std::string_view, static_cast<std::size_t>(Feature::mmap_requests) + 1> kNames{
     "async_read",
     "posix_locks",
     "flock_locks",
@@ -42,6 +42,7 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(Feature::copy_fi
     "notify_inc_epoch",
     "notify_prune",
     "copy_file_range_64",
+    "mmap_requests",
 };
 
 const FeatureState* find(const Capabilities& capabilities, Feature feature) {

@@ -127,6 +127,12 @@ void Filesystem::ioctl(const IoctlRequest& /*request*/, Reply<IoctlDone> reply) 
 void Filesystem::poll(const PollRequest& /*request*/, Reply<PollReady> reply) {
   reply.error(ENOSYS);
 }
+void Filesystem::mmap(const MmapRequest& /*request*/, Reply<Mmapped> reply) {
+  reply.error(ENOSYS);
+}
+void Filesystem::munmap(const MunmapRequest& /*request*/, Reply<Done> reply) {
+  reply.ok({});
+}
 void Filesystem::fallocate(const FallocateRequest& /*request*/, Reply<Done> reply) {
   reply.error(ENOSYS);
 }

@@ -31,6 +31,8 @@ class Interceptor {
   virtual bool take(const LseekRequest& /*request*/, Reply<Seeked>& /*reply*/) { return false; }
   virtual bool take(const IoctlRequest& /*request*/, Reply<IoctlDone>& /*reply*/) { return false; }
   virtual bool take(const GetxattrRequest& /*request*/, Reply<Xattr>& /*reply*/) { return false; }
+  virtual bool take(const MmapRequest& /*request*/, Reply<Mmapped>& /*reply*/) { return false; }
+  virtual bool take(const MunmapRequest& /*request*/, Reply<Done>& /*reply*/) { return false; }
   /// The kernel doesn't know `node` any more. The file system is told as well.
   virtual void forgotten(NodeId /*node*/) {}
 };
@@ -47,7 +49,7 @@ inline constexpr bool kIntercepted =
     std::is_same_v<R, OpenRequest> || std::is_same_v<R, ReadRequest> || std::is_same_v<R, WriteRequest> ||
     std::is_same_v<R, FsyncRequest> || std::is_same_v<R, FlushRequest> || std::is_same_v<R, ReleaseRequest> ||
     std::is_same_v<R, FallocateRequest> || std::is_same_v<R, LseekRequest> || std::is_same_v<R, IoctlRequest> ||
-    std::is_same_v<R, GetxattrRequest>;
+    std::is_same_v<R, GetxattrRequest> || std::is_same_v<R, MmapRequest> || std::is_same_v<R, MunmapRequest>;
 
 /// Open files of the library's own.
 [[nodiscard]] constexpr bool is_library_handle(HandleId handle) {

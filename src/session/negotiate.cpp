@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 
+#include "protocol/abi_mmap.h"
 #include "protocol/flags.h"
 
 namespace dmmap::session {
@@ -42,8 +43,11 @@ bool unless_writeback(const SessionOptions& options) {
   return !options.writeback_cache;
 }
 
-// Nothing in INIT offers it.
 constexpr std::string_view kNoKernelTier = "this kernel doesn't ask at mmap(2) (FUSE_MMAP)";
+
+bool if_kernel_tier(const SessionOptions& options) {
+  return options.tier.value_or(Tier::kernel) == Tier::kernel;
+}
 
 struct Offer {
   Feature feature;
@@ -87,6 +91,7 @@ constexpr std::array kOffers{
     Offer{Feature::allow_idmap, flag::kAllowIdmap, never, "owners are not mapped"},
     Offer{Feature::io_uring, flag::kOverIoUring, never, "requests come over /dev/fuse"},
     Offer{Feature::request_timeout, flag::kRequestTimeout, never, "requests may take as long as they take"},
+    Offer{Feature::mmap_requests, protocol::kInitMmapRequests, if_kernel_tier, "SessionOptions::tier excludes it"},
 };
 
 struct ByVersion {
@@ -151,7 +156,7 @@ Result<Agreement> negotiate(const InitRequest& offer, const SessionOptions& wish
   };
   judge(Tier::open, "");
   judge(Tier::preload, "");
-  judge(Tier::kernel, kNoKernelTier);
+  judge(Tier::kernel, have.has(Feature::mmap_requests) ? "" : kNoKernelTier);
   if (wishes.tier && !have.has(*wishes.tier)) {
     return fail(ENOTSUP, fmt::format("tier {} can't be had here: {}", tier_name(*wishes.tier), kNoKernelTier));
   }

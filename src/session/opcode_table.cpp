@@ -140,7 +140,7 @@ std::string print_ioctl(const Core& core, const Envelope& envelope) {
     return request.error().message;
   }
   const std::string name =
-      request->command == protocol::map::kAsk ? "MMAP" : core.filesystem().ioctl_name(request->command);
+      request->command == protocol::map::kAsk ? "ASK_MMAP" : core.filesystem().ioctl_name(request->command);
   return fmt::format("{} {}", name.empty() ? "unknown" : name, protocol::describe(*request));
 }
 
@@ -209,6 +209,8 @@ constexpr std::array kTable{
     row<TmpfileRequest, Created, &F::tmpfile>(Opcode::tmpfile, "TMPFILE"),
     row<StatxRequest, StatxReply, &F::statx>(Opcode::statx, "STATX"),
     row<CopyFileRangeRequest, Copied, &F::copy_file_range>(Opcode::copy_file_range_64, "COPY_FILE_RANGE_64"),
+    row<MmapRequest, Mmapped, &F::mmap>(Opcode::mmap, "MMAP"),
+    row<MunmapRequest, Done, &F::munmap>(Opcode::munmap, "MUNMAP"),
     own<CuseInitRequest>(Opcode::cuse_init, "CUSE_INIT", &refuse),
 };
 

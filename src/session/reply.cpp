@@ -116,6 +116,7 @@ template class Reply<Entry>;
 template class Reply<AttributesReply>;
 template class Reply<Opened>;
 template class Reply<Created>;
+template class Reply<Mmapped>;
 template class Reply<Data>;
 template class Reply<Xattr>;
 template class Reply<Written>;

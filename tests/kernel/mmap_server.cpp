@@ -324,7 +324,7 @@ void MmapServer::handle(const std::byte* message, std::size_t size) {
       answer(header.unique, 0, &out, sizeof(out));
       return;
     }
-    case protocol::kOpcodeMmap:
+    case static_cast<std::uint32_t>(Opcode::mmap):
       if (size >= sizeof(InHeader) + sizeof(protocol::MmapIn)) {
         const auto in = read_as<protocol::MmapIn>(body);
         now.fh = in.fh;
@@ -334,7 +334,7 @@ void MmapServer::handle(const std::byte* message, std::size_t size) {
         handle_mmap(header, in);
       }
       return;
-    case protocol::kOpcodePage: {
+    case static_cast<std::uint32_t>(Opcode::page): {
       const auto in = read_as<protocol::PageIn>(body);
       now.fh = in.fh;
       now.mapid = in.mapid;
@@ -351,7 +351,7 @@ void MmapServer::handle(const std::byte* message, std::size_t size) {
       changed_.notify_all();
       return;
     }
-    case protocol::kOpcodeMunmap: {
+    case static_cast<std::uint32_t>(Opcode::munmap): {
       const auto in = read_as<protocol::MunmapIn>(body);
       now.fh = in.fh;
       now.mapid = in.mapid;

@@ -43,9 +43,9 @@ struct Asked {
   std::uint64_t unique = 0;
   std::uint32_t pid = 0;
 };
-inline constexpr auto kMmap = static_cast<protocol::Opcode>(protocol::kOpcodeMmap);
-inline constexpr auto kPageAsked = static_cast<protocol::Opcode>(protocol::kOpcodePage);
-inline constexpr auto kMunmap = static_cast<protocol::Opcode>(protocol::kOpcodeMunmap);
+inline constexpr auto kMmap = protocol::Opcode::mmap;
+inline constexpr auto kPageAsked = protocol::Opcode::page;
+inline constexpr auto kMunmap = protocol::Opcode::munmap;
 
 /// What an MMAP is answered.
 struct MmapAnswer {

@@ -12,6 +12,7 @@
 
 #include "mount/mounted.h"
 #include "preload/asked_devices.h"
+#include "preload/asker.h"
 #include "support/process.h"
 #include "support/requirement.h"
 
@@ -103,7 +104,12 @@ class PagedDevice final : public Stream {
   const std::shared_ptr<Letters> letters_;
 };
 
-class ByMmapPagedTest : public ::testing::TestWithParam<bool> {
+struct Way {
+  Asker asker;
+  bool writeback_cache;
+};
+
+class ByMmapPagedTest : public ::testing::TestWithParam<Way> {
  protected:
   void SetUp() override {
     DMMAP_NEEDS(needs::mounting());
@@ -113,11 +119,13 @@ class ByMmapPagedTest : public ::testing::TestWithParam<bool> {
     }));
     ASSERT_TRUE(devices_->add_file({.name = "pages"}, file_));
     SessionOptions options;
-    options.writeback_cache = GetParam();  // which excludes passthrough: nothing can be shared
+    options.writeback_cache = GetParam().writeback_cache;  // which excludes passthrough: nothing can be shared
     mounted_ = std::make_unique<Mounted>(*devices_, std::move(options));
+    DMMAP_NEEDS_ASKER(GetParam().asker, mounted_->session().connection());
   }
   void expect_success(const std::string& scenario) {
-    const auto client = run({DMMAP_PROGRAM, "run", DMMAP_CLIENT, scenario, mounted_->path().string()}, kPatience);
+    const auto client =
+        run(asked_by(GetParam().asker, DMMAP_PROGRAM, {DMMAP_CLIENT, scenario, mounted_->path().string()}), kPatience);
     EXPECT_EQ(client.status, 0) << client.err << mounted_->log() << mounted_->trace();
   }
 
@@ -144,7 +152,11 @@ TEST_P(ByMmapPagedTest, AFileIsTheSameByGrantAndByRead) {
   expect_success("paged_file");
 }
 
-INSTANTIATE_TEST_SUITE_P(WritebackCache, ByMmapPagedTest, ::testing::Bool());
+const auto kNameOfWay = [](const auto& way) { return way.param.writeback_cache ? "WritebackCache" : "WriteThrough"; };
+INSTANTIATE_TEST_SUITE_P(Program, ByMmapPagedTest,
+                         ::testing::Values(Way{Asker::program, false}, Way{Asker::program, true}), kNameOfWay);
+INSTANTIATE_TEST_SUITE_P(Kernel, ByMmapPagedTest,
+                         ::testing::Values(Way{Asker::kernel, false}, Way{Asker::kernel, true}), kNameOfWay);
 
 TEST(ByMmapWithoutPassthroughTest, SharedRegionsAreRefused) {
   DMMAP_NEEDS(needs::mounting());

@@ -1,5 +1,6 @@
-// What a server that is asked at each mmap(2) can rely on, and its clients: a real client program, on the stock kernel,
-// asked by `dmmap run`. What the client asserts is in client/, what the server is told is asserted here.
+// What a server that is asked at each mmap(2) can rely on, and its clients: a real client program, which asks by
+// `dmmap run` on the stock kernel, or for which the kernel asks where it's patched (kernel/patches). What the client
+// asserts is in client/, what the server is told is asserted here.
 #include <dmmap/paged_region.h>
 
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include "mapping/lifetime.h"
 #include "mount/mounted.h"
 #include "preload/asked_devices.h"
+#include "preload/asker.h"
 #include "support/mounts.h"
 #include "support/process.h"
 #include "support/requirement.h"
@@ -26,11 +28,13 @@ using namespace std::chrono_literals;
 
 constexpr auto kPatience = 100s;
 
-class ByMmapTest : public ::testing::Test {
+class AskedAtMmapTest : public ::testing::Test {
  protected:
+  explicit AskedAtMmapTest(Asker asker) : asker_(asker) {}
   void SetUp() override {
     DMMAP_NEEDS(needs::passthrough());
     mount();
+    DMMAP_NEEDS_ASKER(asker_, mounted_->session().connection());
   }
   void TearDown() override {
     if (mounted_) {
@@ -47,11 +51,10 @@ class ByMmapTest : public ::testing::Test {
   }
 
   static std::vector<std::string> with_run(std::vector<std::string> words) {
-    words.insert(words.begin(), {DMMAP_PROGRAM, "run"});
-    return words;
+    return asked_by(Asker::program, DMMAP_PROGRAM, std::move(words));
   }
   Outcome client(const std::string& scenario, std::vector<std::string> environment = {}) {
-    return run(with_run({DMMAP_CLIENT, scenario, mounted_->path().string()}), kPatience,
+    return run(asked_by(asker_, DMMAP_PROGRAM, {DMMAP_CLIENT, scenario, mounted_->path().string()}), kPatience,
                {.environment = std::move(environment), .directory = {}, .user = {}});
   }
   Outcome plain_client(const std::string& scenario) {
@@ -65,8 +68,21 @@ class ByMmapTest : public ::testing::Test {
         << ::testing::PrintToString(devices_->events());
   }
 
+  const Asker asker_;
   std::unique_ptr<AskedDevices> devices_;
   std::unique_ptr<Mounted> mounted_;
+};
+
+/// What holds whoever asks.
+class ByMmapTest : public AskedAtMmapTest, public ::testing::WithParamInterface<Asker> {
+ protected:
+  ByMmapTest() : AskedAtMmapTest(GetParam()) {}
+};
+
+/// What `dmmap run` has to see to.
+class ByProgramTest : public AskedAtMmapTest {
+ protected:
+  ByProgramTest() : AskedAtMmapTest(Asker::program) {}
 };
 
 #define EXPECT_SUCCESS(outcome)                                                                                   \
@@ -75,32 +91,32 @@ class ByMmapTest : public ::testing::Test {
     EXPECT_EQ(result.status, 0) << result.err << (result.timed_out ? "it took too long" : "") << mounted_->log(); \
   } while (false)
 
-TEST_F(ByMmapTest, MappingsShareWhatTheServerSays) {
+TEST_P(ByMmapTest, MappingsShareWhatTheServerSays) {
   EXPECT_SUCCESS(client("duplex"));
 }
 
-TEST_F(ByMmapTest, MappingsAreSeparateWhereTheServerSaysSo) {
+TEST_P(ByMmapTest, MappingsAreSeparateWhereTheServerSaysSo) {
   EXPECT_SUCCESS(client("fresh"));
   EXPECT_EQ(devices_->count("refuse fresh"), 1);
 }
 
-TEST_F(ByMmapTest, TheHandlesAccessIsTheLimit) {
+TEST_P(ByMmapTest, TheHandlesAccessIsTheLimit) {
   EXPECT_SUCCESS(client("access"));
 }
 
-TEST_F(ByMmapTest, ArgumentsAreChecked) {
+TEST_F(ByProgramTest, ArgumentsAreChecked) {
   EXPECT_SUCCESS(client("arguments"));
 }
 
-TEST_F(ByMmapTest, OneMappingShowsPagesOfSeveralRegions) {
+TEST_F(ByProgramTest, OneMappingShowsPagesOfSeveralRegions) {
   EXPECT_SUCCESS(client("pieces"));
 }
 
-TEST_F(ByMmapTest, ARefusalLeavesWhatWasThere) {
+TEST_F(ByProgramTest, ARefusalLeavesWhatWasThere) {
   EXPECT_SUCCESS(client("fixed"));
 }
 
-TEST_F(ByMmapTest, WhateverTakesAMappingAwayEndsIt) {
+TEST_P(ByMmapTest, WhateverTakesAMappingAwayEndsIt) {
   EXPECT_SUCCESS(client("taken_away"));
   ASSERT_TRUE(devices_->wait_for("unmapped duplex", 3));
   const std::vector<std::string> expected{"map duplex",      "cover",      "unmapped duplex", "map duplex",     "sweep",
@@ -110,12 +126,12 @@ TEST_F(ByMmapTest, WhateverTakesAMappingAwayEndsIt) {
   EXPECT_EQ(events, expected);
 }
 
-TEST_F(ByMmapTest, AMappingCanBeMovedAndCopied) {
+TEST_P(ByMmapTest, AMappingCanBeMovedAndCopied) {
   EXPECT_SUCCESS(client("moved"));
   expect_end_after("duplex", "both gone");
 }
 
-TEST_F(ByMmapTest, AMappingOutlivesItsDescriptor) {
+TEST_P(ByMmapTest, AMappingOutlivesItsDescriptor) {
   EXPECT_SUCCESS(client("after_close"));
   expect_end_after("duplex", "unmaps");
   EXPECT_LT(devices_->place("closed"), devices_->place("unmapped duplex"));
@@ -123,91 +139,92 @@ TEST_F(ByMmapTest, AMappingOutlivesItsDescriptor) {
   EXPECT_LT(devices_->place("unmapped duplex"), devices_->place("released duplex")) << "the stream lives as long";
 }
 
-TEST_F(ByMmapTest, TheLastPartIsTheEnd) {
+TEST_P(ByMmapTest, TheLastPartIsTheEnd) {
   EXPECT_SUCCESS(client("by_parts"));
   expect_end_after("duplex", "last part");
 }
 
-TEST_F(ByMmapTest, AChildHoldsWhatItInherited) {
+TEST_P(ByMmapTest, AChildHoldsWhatItInherited) {
   EXPECT_SUCCESS(client("inherited"));
   expect_end_after("duplex", "child ends");
 }
 
-TEST_F(ByMmapTest, WhatIsNotInheritedEndsWithTheParent) {
-  EXPECT_SUCCESS(client("not_inherited"));
+TEST_P(ByMmapTest, WhatIsNotInheritedEndsWithTheParent) {
+  // The kernel lets whoever owns the memory undo that (madvise(2)).
+  EXPECT_SUCCESS(client("not_inherited", {asker_ == Asker::kernel ? "CLIENT_MAY_UNDO=1" : "CLIENT_ALONE=1"}));
   expect_end_after("alone", "parent unmaps");
   EXPECT_LT(devices_->place("unmapped alone"), devices_->place("child lives"));
 }
 
-TEST_F(ByMmapTest, DeathIsAnEnd) {
+TEST_P(ByMmapTest, DeathIsAnEnd) {
   EXPECT_EQ(client("killed").status, 128 + SIGKILL);
   EXPECT_TRUE(devices_->wait_for("unmapped duplex", 2));
   EXPECT_LT(devices_->place("is killed"), devices_->place("unmapped duplex"));
 }
 
-TEST_F(ByMmapTest, ExecIsAnEnd) {
+TEST_P(ByMmapTest, ExecIsAnEnd) {
   EXPECT_SUCCESS(client("exec"));
   expect_end_after("duplex", "execs");
   EXPECT_LT(devices_->place("unmapped duplex"), devices_->place("slept"));
 }
 
-TEST_F(ByMmapTest, OtherProgramsTakeNothingWithThem) {
+TEST_P(ByMmapTest, OtherProgramsTakeNothingWithThem) {
   EXPECT_SUCCESS(client("other_programs"));
   expect_end_after("duplex", "unmaps");
 }
 
-TEST_F(ByMmapTest, ForksAndDeathsInEveryOrder) {
+TEST_P(ByMmapTest, ForksAndDeathsInEveryOrder) {
   EXPECT_SUCCESS(client("orders"));
 }
 
-TEST_F(ByMmapTest, AProgramThatClosesAllKeepsItsMapping) {
+TEST_F(ByProgramTest, AProgramThatClosesAllKeepsItsMapping) {
   EXPECT_SUCCESS(client("close_all"));
   expect_end_after("duplex", "unmaps");
 }
 
-TEST_F(ByMmapTest, AProgramGetsTheDescriptorNumberThatItWants) {
+TEST_F(ByProgramTest, AProgramGetsTheDescriptorNumberThatItWants) {
   EXPECT_SUCCESS(client("wanted_number"));
   expect_end_after("duplex", "unmaps");
 }
 
-TEST_F(ByMmapTest, DescriptorsOfProgramsAreTheLowestNumbers) {
+TEST_F(ByProgramTest, DescriptorsOfProgramsAreTheLowestNumbers) {
   EXPECT_SUCCESS(client("lowest_numbers"));
 }
 
-TEST_F(ByMmapTest, WithoutADescriptorLeftItIsRefused) {
+TEST_F(ByProgramTest, WithoutADescriptorLeftItIsRefused) {
   EXPECT_SUCCESS(client("none_left"));
 }
 
-TEST_F(ByMmapTest, DescriptorsAreKnownHoweverTheyCame) {
+TEST_F(ByProgramTest, DescriptorsAreKnownHoweverTheyCame) {
   EXPECT_SUCCESS(client("handed"));
 }
 
-TEST_F(ByMmapTest, ThreadsMapAndUnmapTheSameAddress) {
+TEST_P(ByMmapTest, ThreadsMapAndUnmapTheSameAddress) {
   EXPECT_SUCCESS(client("threads"));
 }
 
-TEST_F(ByMmapTest, ThreadsAreServedByThreads) {
+TEST_P(ByMmapTest, ThreadsAreServedByThreads) {
   mount({}, 4);
   EXPECT_SUCCESS(client("threads"));
 }
 
-TEST_F(ByMmapTest, SignalHandlersMayMap) {
+TEST_P(ByMmapTest, SignalHandlersMayMap) {
   EXPECT_SUCCESS(client("signals"));
 }
 
-TEST_F(ByMmapTest, StaticConstructorsMayMap) {
+TEST_F(ByProgramTest, StaticConstructorsMayMap) {
   EXPECT_SUCCESS(client("early", {"CLIENT_MAPS_EARLY=" + (*mounted_ / "fresh").string()}));
 }
 
-TEST_F(ByMmapTest, PluginsMayMap) {
+TEST_F(ByProgramTest, PluginsMayMap) {
   EXPECT_SUCCESS(client("plugin", {std::string("CLIENT_PLUGIN=") + DMMAP_CLIENT_PLUGIN}));
 }
 
-TEST_F(ByMmapTest, ManyAtOnce) {
+TEST_P(ByMmapTest, ManyAtOnce) {
   EXPECT_SUCCESS(client("at_once"));
 }
 
-TEST_F(ByMmapTest, NothingPilesUp) {
+TEST_F(ByProgramTest, NothingPilesUp) {
   const auto resident = [] {
     long pages = 0;
     std::FILE* const file = std::fopen("/proc/self/statm", "r");
@@ -244,18 +261,18 @@ TEST_F(ByMmapTest, NothingPilesUp) {
       << session.connection().outstanding_lookups();
 }
 
-TEST_F(ByMmapTest, NamesAreForOneOpenByOneProcess) {
+TEST_F(ByProgramTest, NamesAreForOneOpenByOneProcess) {
   EXPECT_SUCCESS(plain_client("names"));
   EXPECT_SUCCESS(plain_client("few_at_a_time"));
   EXPECT_SUCCESS(plain_client("nonsense"));
 }
 
-TEST_F(ByMmapTest, WhoNeverOpensHoldsNothing) {
+TEST_F(ByProgramTest, WhoNeverOpensHoldsNothing) {
   EXPECT_SUCCESS(plain_client("never_opens"));
   EXPECT_TRUE(devices_->wait_for("unmapped fresh", 5000));
 }
 
-TEST_F(ByMmapTest, WhatCannotBeGrantedIsRefusedAndSaid) {
+TEST_F(ByProgramTest, WhatCannotBeGrantedIsRefusedAndSaid) {
   const auto refused = [&](const std::string& what, int code, std::function<Result<Grant>(const MapRequest&)> odd) {
     devices_->set_odd(std::move(odd));
     EXPECT_SUCCESS(client("refused", {"CLIENT_ERROR=" + std::to_string(code)}));
@@ -308,7 +325,7 @@ TEST_F(ByMmapTest, WhatCannotBeGrantedIsRefusedAndSaid) {
   EXPECT_EQ(devices_->count("map odd"), devices_->count("unmapped odd"));
 }
 
-TEST_F(ByMmapTest, TheServerIsToldWhatIsAskedAndByWhom) {
+TEST_P(ByMmapTest, TheServerIsToldWhatIsAskedAndByWhom) {
   EXPECT_SUCCESS(client("duplex"));
   const auto requests = devices_->requests();
   ASSERT_EQ(requests.size(), 4U);
@@ -324,7 +341,7 @@ TEST_F(ByMmapTest, TheServerIsToldWhatIsAskedAndByWhom) {
   EXPECT_EQ(requests[3].length, 4096U);
 }
 
-TEST_F(ByMmapTest, DevicesLookLikeDevices) {
+TEST_F(ByProgramTest, DevicesLookLikeDevices) {
   EXPECT_SUCCESS(client("looks"));
   const auto as_it_is =
       run({DMMAP_PROGRAM, "run", "--no-character-devices", DMMAP_CLIENT, "looks_as_it_is", mounted_->path().string()},
@@ -336,8 +353,10 @@ TEST_F(ByMmapTest, DevicesLookLikeDevices) {
   EXPECT_NE(listed.out.find("14, 3"), std::string::npos) << listed.out;
 }
 
-TEST_F(ByMmapTest, ATierCanBeForced) {
-  EXPECT_EQ(plain_client("plain").out, "playback\n") << "asked at open, when nobody knows what it's for";
+TEST_F(ByProgramTest, ATierCanBeForced) {
+  const bool kernel_asks = mounted_->session().connection().capabilities().has(Tier::kernel);
+  EXPECT_EQ(plain_client("plain").out, kernel_asks ? "capture\n" : "playback\n")
+      << "asked at open, nobody knows what it's for";
   EXPECT_EQ(client("plain").out, "capture\n");
   mount(Tier::open);
   EXPECT_EQ(client("plain").out, "playback\n") << "not asked at mmap";
@@ -350,23 +369,46 @@ TEST_F(ByMmapTest, ATierCanBeForced) {
   SessionOptions options;
   options.mount.mountpoint = directory.path().string();
   options.tier = Tier::kernel;
+  if (kernel_asks) {
+    mount(Tier::kernel);
+    EXPECT_EQ(plain_client("plain").out, "capture\n");
+    EXPECT_EQ(client("plain").out, "capture\n") << "asked by the kernel";
+    return;
+  }
   const auto none = Session::mount(more, std::move(options));
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().code, ENOTSUP);
   EXPECT_NE(none.error().message.find("FUSE_MMAP"), std::string::npos) << none.error().message;
 }
 
+INSTANTIATE_TEST_SUITE_P(Program, ByMmapTest, ::testing::Values(Asker::program),
+                         [](const auto& /*asker*/) { return "asks"; });
+INSTANTIATE_TEST_SUITE_P(Kernel, ByMmapTest, ::testing::Values(Asker::kernel),
+                         [](const auto& /*asker*/) { return "asks"; });
+
 // The smallest server of the kind, as it's built.
-TEST(ByMmapExampleTest, TheExampleAnswersEachMmap) {
+class ByMmapExampleTest : public ::testing::TestWithParam<Asker> {};
+TEST_P(ByMmapExampleTest, TheExampleAnswersEachMmap) {
   DMMAP_NEEDS(needs::passthrough());
+  if (GetParam() == Asker::kernel) {
+    AskedDevices none;
+    Mounted mounted(none);
+    DMMAP_NEEDS_ASKER(GetParam(), mounted.session().connection());
+  }
   const TemporaryDirectory directory;
   Process server({DMMAP_BY_MMAP, directory.path().string()});
   ASSERT_TRUE(wait_until([&] { return is_mounted(directory.path()); }, std::chrono::seconds(20))) << server.err();
   for (const char* const scenario : {"duplex", "fresh"}) {
-    const auto client = run({DMMAP_PROGRAM, "run", DMMAP_CLIENT, scenario, directory.path().string()}, kPatience);
+    const auto client =
+        run(asked_by(GetParam(), DMMAP_PROGRAM, {DMMAP_CLIENT, scenario, directory.path().string()}), kPatience);
     EXPECT_EQ(client.status, 0) << client.err;
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Program, ByMmapExampleTest, ::testing::Values(Asker::program),
+                         [](const auto& /*asker*/) { return "asks"; });
+INSTANTIATE_TEST_SUITE_P(Kernel, ByMmapExampleTest, ::testing::Values(Asker::kernel),
+                         [](const auto& /*asker*/) { return "asks"; });
 
 }  // namespace
 }  // namespace dmmap::testing

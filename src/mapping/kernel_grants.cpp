@@ -1,0 +1,164 @@
+#include "mapping/kernel_grants.h"
+
+#include <dmmap/paged_region.h>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "mapping/grants.h"
+#include "mapping/mmap_question.h"
+
+namespace dmmap::mapping {
+
+Result<void> KernelGrants::carry_out(Entry& entry, HandleId handle, Mmapped& out) {
+  const MappedFilesystem::Asked asked{.handle = handle,
+                                      .may_read = true,
+                                      .may_write = entry.writable,
+                                      .may_store = entry.writable,
+                                      .opener = entry.question.caller.pid,
+                                      .asked_about = entry.question.handle};
+  if (std::dynamic_pointer_cast<SharedRegion>(entry.piece.region)) {
+    auto backing = grants_.add_mapping(entry.question.node, asked, entry.piece.region);
+    if (!backing) {
+      return tl::unexpected(backing.error());
+    }
+    entry.node = entry.question.node;
+    out.backing = std::move(*backing);
+    return {};
+  }
+  const auto paged = std::dynamic_pointer_cast<PagedRegion>(entry.piece.region);
+  const auto node = grants_.paged().node_of(*paged->impl());
+  entry.node = node.value_or(NodeId{handle.value});
+  if (auto added = grants_.add(entry.node, asked, entry.piece.region); !added) {
+    return tl::unexpected(added.error());
+  }
+  if (entry.writable && !grants_.paged().may_be_written(entry.node)) {
+    grants_.remove(handle);
+    return fail(EAGAIN, "too many threads wait for stores to end");
+  }
+  // The one that is being mapped is known as it is.
+  if (entry.node != entry.question.node) {
+    auto known = grants_.paged().keep_known(entry.node);
+    if (!known) {
+      grants_.remove(handle);
+      return tl::unexpected(known.error());
+    }
+    entry.known = std::move(*known);
+  }
+  out.node = entry.node;
+  out.handle = handle;
+  return {};
+}
+
+Result<Mmapped> KernelGrants::answer(const MmapRequest& request) {
+  const bool write = request.shared && (request.prot & PROT_WRITE) != 0;
+  MapRequest question;
+  question.caller = request.caller;
+  question.node = request.node;
+  question.handle = request.handle;
+  question.moment = MapMoment::mmap;
+  question.offset = request.offset;
+  question.length = request.length;
+  question.read = (request.prot & (PROT_READ | PROT_EXEC)) != 0;
+  question.write = write;
+  question.shared = request.shared;
+  question.prot = request.prot;
+  question.flags = request.shared ? MAP_SHARED : MAP_PRIVATE;
+  question.process = process_of(request.caller.pid);
+  question.node_region = grants_.of_node(request.node);
+  auto granted = ask(filesystem_, grants_, *connection_, question);
+  if (!granted) {
+    return tl::unexpected(granted.error());
+  }
+  const Grant& grant = granted->grant;
+  Entry entry{.question = question, .grant = grant, .piece = granted->pieces.front(), .node = {}, .known = {}};
+  entry.writable = write || (request.shared && (request.max_prot & PROT_WRITE) != 0 && grant.may_become_writable);
+  Mmapped out;
+  const HandleId handle = grants_.mmaps().next_handle();
+  Result<void> done = granted->pieces.size() > 1
+                          ? Result<void>(fail(EIO, "a grant of several pieces, which the kernel can't map at once"))
+                          : carry_out(entry, handle, out);
+  if (!done) {
+    connection_->log(LogLevel::error, fmt::format("mmap by process {}: what the server granted can't be: {}",
+                                                  question.process, done.error().message));
+    filesystem_.unmapped(question, grant);
+    return tl::unexpected(done.error());
+  }
+  out.map = handle.value;
+  out.offset = entry.piece.offset;
+  out.inherit = grant.inherit;
+  out.may_grow = grant.may_grow;
+  out.read_only = request.shared && !entry.writable;
+  const MutexLock lock(lock_);
+  entries_.emplace(handle, std::move(entry));
+  return out;
+}
+
+bool KernelGrants::take(const MmapRequest& request, Reply<Mmapped>& reply) {
+  if (!connection_->capabilities().has(Tier::kernel)) {
+    return false;
+  }
+  const auto out = answer(request);
+  if (!out) {
+    // ENOSYS would be for the whole mount.
+    reply.error(out.error().code == ENOSYS ? EOPNOTSUPP : out.error().code);
+  } else if (reply.ok(*out) == Delivery::gone) {
+    end(HandleId{out->map});
+  }
+  return true;
+}
+
+bool KernelGrants::take(const MunmapRequest& request, Reply<Done>& reply) {
+  end(HandleId{request.map});
+  reply.ok({});
+  return true;
+}
+
+void KernelGrants::end(HandleId handle) {
+  decltype(entries_)::node_type ended;
+  {
+    const MutexLock lock(lock_);
+    ended = entries_.extract(handle);
+  }
+  if (ended.empty()) {
+    return;
+  }
+  Entry& entry = ended.mapped();
+  if (entry.known) {
+    // With the writeback cache close(2) asks the server, which may be this thread.
+    auto known = std::make_shared<UniqueFd>(std::move(entry.known));
+    PagedRegion::Impl::later().post(entry.node, [known = std::move(known)](bool /*go_ahead*/) { known->reset(); });
+  }
+  grants_.remove(handle);
+  filesystem_.unmapped(entry.question, entry.grant);
+}
+
+void KernelGrants::unmounted() {
+  std::vector<HandleId> all;
+  {
+    const MutexLock lock(lock_);
+    for (const auto& [handle, entry] : entries_) {
+      all.push_back(handle);
+    }
+  }
+  for (const HandleId handle : all) {
+    end(handle);
+  }
+}
+
+std::vector<MmapGrants::Held> KernelGrants::held() const {
+  const MutexLock lock(lock_);
+  std::vector<MmapGrants::Held> all;
+  for (const auto& [handle, entry] : entries_) {
+    all.push_back({entry.piece.region,
+                   {MapMoment::mmap, entry.question.process, entry.node, entry.piece.offset, entry.piece.length,
+                    entry.writable, entry.question.prot}});
+  }
+  return all;
+}
+
+}  // namespace dmmap::mapping

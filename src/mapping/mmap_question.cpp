@@ -1,0 +1,77 @@
+#include "mapping/mmap_question.h"
+
+#include <dmmap/paged_region.h>
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <memory>
+#include <string>
+
+#include "mapping/grants.h"
+
+namespace dmmap::mapping {
+
+namespace {
+
+namespace map = protocol::map;
+
+Result<std::vector<Piece>> pieces_of(MappedFilesystem::Grants& grants, const Grant& grant, std::uint64_t length) {
+  std::vector<Piece> pieces = grant.pieces;
+  if (pieces.empty()) {
+    pieces.push_back({grant.region, grant.offset, length});
+  } else if (grant.region) {
+    return fail(EIO, "a grant has a region, or pieces, not both");
+  }
+  if (pieces.size() > map::kMostPieces) {
+    return fail(EIO, fmt::format("a grant of {} pieces; {} are the most", pieces.size(), map::kMostPieces));
+  }
+  std::uint64_t left = length;
+  for (const Piece& piece : pieces) {
+    if (!piece.region) {
+      return fail(EIO, "a grant without a region");
+    }
+    if (piece.offset % page_size() != 0 || piece.length % page_size() != 0 || piece.length == 0 ||
+        piece.length > left) {
+      return fail(EIO, fmt::format("a piece of {} bytes at offset {}, where {} bytes are left to map: pieces are whole "
+                                   "pages, and add up to the request's length",
+                                   piece.length, piece.offset, left));
+    }
+    left -= piece.length;
+    // A paged region is a file like others, which may grow: beyond its end is SIGBUS.
+    const bool fixed = std::dynamic_pointer_cast<SharedRegion>(piece.region) != nullptr;
+    if (fixed && (piece.offset > piece.region->size() || piece.length > piece.region->size() - piece.offset)) {
+      return fail(ENXIO, fmt::format("{} bytes at offset {} were granted of region {}, which has {}", piece.length,
+                                     piece.offset, piece.region->id().value, piece.region->size()));
+    }
+    if (auto good = grants.can_be_mapped(piece.region); !good) {
+      return tl::unexpected(good.error());
+    }
+  }
+  if (left != 0) {
+    return fail(EIO, fmt::format("pieces that leave {} of {} bytes without a page", left, length));
+  }
+  return pieces;
+}
+
+}  // namespace
+
+Result<Granted> ask(MappedFilesystem& filesystem, MappedFilesystem::Grants& grants, Connection& connection,
+                    const MapRequest& question) {
+  auto grant = filesystem.map(question);
+  if (!grant) {
+    return tl::unexpected(grant.error());
+  }
+  auto pieces = pieces_of(grants, *grant, *question.length);
+  if (!pieces) {
+    if (pieces.error().code != ENODEV) {  // what the mount can't have was said when the file was opened
+      connection.log(LogLevel::error, fmt::format("mmap by process {}: what the server granted can't be: {}",
+                                                  question.process, pieces.error().message));
+    }
+    filesystem.unmapped(question, *grant);
+    return tl::unexpected(pieces.error());
+  }
+  return Granted{std::move(*grant), std::move(*pieces)};
+}
+
+}  // namespace dmmap::mapping
