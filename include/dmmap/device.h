@@ -94,6 +94,9 @@ class DeviceFilesystem : public MappedFilesystem {
   /// region's, whatever `options` says; a PagedRegion's can be truncated up to its max_size.
   Result<void> add_file(DeviceOptions options, std::shared_ptr<Region> region);
 
+  /// A node of the device of this name, as looking it up gives; nothing when there's none. For Session::device().
+  [[nodiscard]] std::optional<NodeId> node_of(std::string_view name);
+
   /// Streams that are open now.
   [[nodiscard]] std::size_t open_streams() const;
 

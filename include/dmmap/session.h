@@ -40,7 +40,15 @@ struct SessionOptions {
   std::function<void(const std::string&)> trace;  ///< each request and reply as a line; absent: no tracing
 };
 
-/// A mount being served. Move-only.
+/// A device node that CUSE makes.
+struct CharacterDevice {
+  std::string name;         ///< below /dev; letters, digits, '_', '-' and '.', up to 63
+  NodeId node;              ///< what the file system is to know it as (DeviceFilesystem::node_of)
+  std::uint32_t major = 0;  ///< with 0 the kernel chooses the number
+  std::uint32_t minor = 0;
+};
+
+/// A mount, or a device, being served. Move-only.
 class Session {
  public:
   /// Mounts `filesystem`, which must outlive the session, and serves it.
@@ -48,6 +56,16 @@ class Session {
   /// is there), ENODEV (no /dev/fuse), EPERM (no privilege and no fusermount3), EPROTO (a kernel before 5.4), ENOTSUP
   /// (SessionOptions::tier is one that this kernel hasn't).
   [[nodiscard]] static Result<Session> mount(Filesystem& filesystem, SessionOptions options);
+
+  /// Makes /dev/NAME, by CUSE, and serves it as that one file of `filesystem`, which must outlive the session: a real
+  /// character device, which any program takes for one. It can be mapped where the kernel has kernel/patches
+  /// (Tier::kernel), then by SharedRegions; elsewhere mmap(2) is ENODEV. Of `options` those of mounts don't count.
+  /// Clients of a device whose server has ended get errors, and what they have mapped stays. RELEASE isn't waited for
+  /// by close(2) after an mmap(2), and there's no FLUSH.
+  /// Errors: EINVAL for a name that's none, ENOENT, ENODEV (no CUSE), EACCES, EEXIST (the name or the number is
+  /// taken), EPROTO, ENOTSUP as mount().
+  [[nodiscard]] static Result<Session> device(Filesystem& filesystem, const CharacterDevice& device,
+                                              SessionOptions options);
 
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;

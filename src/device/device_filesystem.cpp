@@ -57,6 +57,10 @@ Result<void> DeviceFilesystem::add_file(DeviceOptions options, std::shared_ptr<R
   return devices_->add(std::move(options), std::move(open), std::move(region));
 }
 
+std::optional<NodeId> DeviceFilesystem::node_of(std::string_view name) {
+  return devices_->find_node(name);
+}
+
 std::size_t DeviceFilesystem::open_streams() const {
   return devices_->open_streams();
 }

@@ -134,6 +134,10 @@ Result<void> MappedFilesystem::Grants::can_be_mapped(const std::shared_ptr<Regio
     return shared->impl().check_not_revoked();
   }
   if (const auto paged = std::dynamic_pointer_cast<PagedRegion>(region)) {
+    const MutexLock lock(lock_);
+    if (connection_->mountpoint().empty()) {
+      return fail(EOPNOTSUPP, "a paged region needs a mount, through which the library reaches its pages");
+    }
     return paged_.can_show(*paged->impl());
   }
   return fail(EINVAL, "a region of no known kind");

@@ -12,6 +12,7 @@
 #include "session/core.h"
 #include "session/log.h"
 #include "session/signals.h"
+#include "transport/dev_cuse.h"
 #include "transport/dev_fuse.h"
 #include "transport/mount.h"
 #include "transport/thread.h"
@@ -59,14 +60,19 @@ class Session::Impl {
     join();
   }
 
+  /// Of the mount.
   Result<void> begin(Filesystem& filesystem, SessionOptions options) {
-    grace_ = options.unmount_grace;
     auto transport = transport::DevFuse::create(std::move(mounted_.device));
     if (!transport) {
       unmount();
       return tl::unexpected(transport.error());
     }
-    core_ = std::make_shared<session::Core>(filesystem, std::move(options), std::move(*transport));
+    return begin(filesystem, std::move(options), std::move(*transport));
+  }
+
+  Result<void> begin(Filesystem& filesystem, SessionOptions options, std::unique_ptr<transport::Transport> transport) {
+    grace_ = options.unmount_grace;
+    core_ = std::make_shared<session::Core>(filesystem, std::move(options), std::move(transport));
     if (auto begun = core_->begin(); !begun) {
       core_->transport().close();
       unmount();
@@ -101,7 +107,7 @@ class Session::Impl {
     while (!ended && !stop_.load()) {
       ended = core_->wait_ended(std::nullopt);
     }
-    if (!ended) {
+    if (!ended && is_mount()) {
       // From here on nobody new comes in. The kernel goes on until the last file is closed: give that a while, since
       // what is dirty is written back now.
       watcher_.detached();
@@ -119,7 +125,13 @@ class Session::Impl {
     watcher_.dismiss();
   }
 
+  // A device goes with its transport, and what its clients have open gets errors.
+  [[nodiscard]] bool is_mount() const { return !mounted_.mountpoint.empty(); }
+
   void unmount() {
+    if (!is_mount()) {
+      return;
+    }
     if (auto done = transport::unmount(mounted_.mountpoint, mounted_.connection, mounted_.by_helper); !done && core_) {
       core_->log(LogLevel::error, done.error().message);
     }
@@ -168,6 +180,29 @@ Result<Session> Session::mount(Filesystem& filesystem, SessionOptions options) {
   auto impl = std::make_unique<Impl>(std::move(watcher), std::move(*mounted));
   if (auto begun = impl->begin(filesystem, std::move(options)); !begun) {
     return tl::unexpected(begun.error());
+  }
+  return Session(std::move(impl));
+}
+
+Result<Session> Session::device(Filesystem& filesystem, const CharacterDevice& device, SessionOptions options) {
+  if (!options.log) {
+    options.log = session::log_to_stderr;
+  }
+  if (auto good = check(options); !good) {
+    return tl::unexpected(good.error());
+  }
+  auto transport = transport::DevCuse::open({device.name, device.major, device.minor, device.node});
+  if (!transport) {
+    return tl::unexpected(transport.error());
+  }
+  options.mount.mountpoint.clear();
+  auto impl = std::make_unique<Impl>(transport::Watcher(), transport::Mounted());
+  if (auto begun = impl->begin(filesystem, std::move(options), std::move(*transport)); !begun) {
+    return begun.error().code != ENOTCONN
+               ? tl::unexpected(begun.error())
+               : fail(EEXIST, fmt::format("/dev/{} can't be made: its name or its number is another device's already; "
+                                          "the kernel's log says which",
+                                          device.name));
   }
   return Session(std::move(impl));
 }

@@ -95,6 +95,12 @@ void DevFuse::close_backing(std::int32_t number) {
   }
 }
 
+bool DevFuse::connected() {
+  const std::shared_lock lock(open_);
+  pollfd device{device_.get(), POLLIN, 0};
+  return device_ && ::poll(&device, 1, 0) >= 0 && (device.revents & POLLERR) == 0;
+}
+
 void DevFuse::interrupt_receivers() {
   const std::uint64_t one = 1;
   static_cast<void>(!::write(stop_.get(), &one, sizeof one));

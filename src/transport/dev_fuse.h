@@ -24,6 +24,9 @@ class DevFuse final : public Transport {
   void interrupt_receivers() override;
   void close() override;
 
+  /// Whether the kernel hasn't given the connection up.
+  [[nodiscard]] bool connected();
+
  private:
   DevFuse(UniqueFd device, UniqueFd stop) : device_(std::move(device)), stop_(std::move(stop)) {}
   Result<void> write_message(std::span<const iovec> message);

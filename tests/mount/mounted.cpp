@@ -16,7 +16,10 @@
 
 namespace dmmap::testing {
 
-Mounted::Mounted(Filesystem& filesystem, SessionOptions options) {
+Mounted::Mounted(Filesystem& filesystem, SessionOptions options, Clients clients) {
+  if (clients == Clients::here && !options.tier) {
+    options.tier = Tier::open;
+  }
   options.mount.mountpoint = directory_.path().string();
   options.log = [lines = lines_](LogLevel, const std::string& text) {
     const std::lock_guard lock(lines->lock);

@@ -18,9 +18,13 @@
 
 namespace dmmap::testing {
 
+/// Where the programs are that map the mount's files. Within mmap(2) a process's memory map is locked, so that where the
+/// kernel asks at that moment the server mustn't be in it: then it's asked at open alone.
+enum class Clients : std::uint8_t { here, elsewhere };
+
 class Mounted {
  public:
-  explicit Mounted(Filesystem& filesystem, SessionOptions options = {});
+  explicit Mounted(Filesystem& filesystem, SessionOptions options = {}, Clients clients = Clients::here);
 
   [[nodiscard]] std::filesystem::path operator/(const std::string& name) const { return directory_.path() / name; }
   [[nodiscard]] const std::filesystem::path& path() const { return directory_.path(); }

@@ -120,7 +120,7 @@ class ByMmapPagedTest : public ::testing::TestWithParam<Way> {
     ASSERT_TRUE(devices_->add_file({.name = "pages"}, file_));
     SessionOptions options;
     options.writeback_cache = GetParam().writeback_cache;  // which excludes passthrough: nothing can be shared
-    mounted_ = std::make_unique<Mounted>(*devices_, std::move(options));
+    mounted_ = std::make_unique<Mounted>(*devices_, std::move(options), Clients::elsewhere);
     DMMAP_NEEDS_ASKER(GetParam().asker, mounted_->session().connection());
   }
   void expect_success(const std::string& scenario) {
@@ -163,7 +163,7 @@ TEST(ByMmapWithoutPassthroughTest, SharedRegionsAreRefused) {
   AskedDevices devices;
   SessionOptions options;
   options.writeback_cache = true;
-  const Mounted mounted(devices, std::move(options));
+  const Mounted mounted(devices, std::move(options), Clients::elsewhere);
   const auto client = run({DMMAP_PROGRAM, "run", DMMAP_CLIENT, "paged_refused", mounted.path().string()}, kPatience);
   EXPECT_EQ(client.status, 0) << client.err;
 }

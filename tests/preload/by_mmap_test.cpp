@@ -47,7 +47,7 @@ class AskedAtMmapTest : public ::testing::Test {
     SessionOptions options;
     options.tier = tier;
     options.threads = threads;
-    mounted_ = std::make_unique<Mounted>(*devices_, std::move(options));
+    mounted_ = std::make_unique<Mounted>(*devices_, std::move(options), Clients::elsewhere);
   }
 
   static std::vector<std::string> with_run(std::vector<std::string> words) {
@@ -317,7 +317,7 @@ TEST_F(ByProgramTest, WhatCannotBeGrantedIsRefusedAndSaid) {
   const auto paged = PagedRegion::create({.id = {77}, .size = 4 * page}, std::make_shared<Zeros>()).value();
   DeviceFilesystem elsewhere;
   ASSERT_TRUE(elsewhere.add_file({.name = "paged"}, paged));
-  const Mounted other(elsewhere);
+  const Mounted other(elsewhere, {}, Clients::elsewhere);
   const UniqueFd fd(open_file(other / "paged", O_RDWR));
   ASSERT_GE(fd.get(), 0);
   refused("another mount", EBUSY, granting(paged));
@@ -392,7 +392,7 @@ TEST_P(ByMmapExampleTest, TheExampleAnswersEachMmap) {
   DMMAP_NEEDS(needs::passthrough());
   if (GetParam() == Asker::kernel) {
     AskedDevices none;
-    Mounted mounted(none);
+    Mounted mounted(none, {}, Clients::elsewhere);
     DMMAP_NEEDS_ASKER(GetParam(), mounted.session().connection());
   }
   const TemporaryDirectory directory;

@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 
 #include <cerrno>
 
 #include "protocol/abi.h"
+#include "protocol/abi_mmap.h"
 #include "protocol/opcode.h"
 #include "tests/protocol/message.h"
 
@@ -191,6 +193,26 @@ TEST(DecodeFile, Poll) {
   EXPECT_EQ(request->poll_handle, PollHandle{55});
   EXPECT_EQ(request->events, static_cast<std::uint32_t>(POLLIN | POLLOUT));
   EXPECT_TRUE(request->schedule_notify);
+}
+
+TEST(DecodeFile, MmapAndItsEnd) {
+  const auto opcode = [](Opcode code) { return static_cast<std::uint32_t>(code); };
+  const MmapIn wire{3, 8192, 4096, PROT_READ, PROT_READ | PROT_WRITE, MAP_SHARED, 0};
+  const auto mmap = decoded<MmapRequest>(Message(opcode(Opcode::mmap)).add(wire).done());
+  ASSERT_TRUE(mmap);
+  EXPECT_EQ(mmap->handle, HandleId{3});
+  EXPECT_EQ(mmap->offset, 8192U);
+  EXPECT_EQ(mmap->length, 4096U);
+  EXPECT_EQ(mmap->prot, PROT_READ);
+  EXPECT_EQ(mmap->max_prot, PROT_READ | PROT_WRITE);
+  EXPECT_TRUE(mmap->shared);
+  MmapIn own = wire;
+  own.map_flags = MAP_PRIVATE;
+  EXPECT_FALSE(decoded<MmapRequest>(Message(opcode(Opcode::mmap)).add(own).done())->shared);
+  const auto munmap = decoded<MunmapRequest>(Message(opcode(Opcode::munmap)).add(MunmapIn{3, 77}).done());
+  ASSERT_TRUE(munmap);
+  EXPECT_EQ(munmap->handle, HandleId{3});
+  EXPECT_EQ(munmap->map, 77U);
 }
 
 TEST(DecodeFile, SpaceAndPlace) {

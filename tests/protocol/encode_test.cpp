@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/abi_mmap.h"
 #include "protocol/opcode.h"
 #include "tests/protocol/message.h"
 
@@ -138,9 +139,39 @@ TEST(Encode, OpenedFlagByFlag) {
   EXPECT_EQ(flags(&Opened::stream), static_cast<std::uint32_t>(FOPEN_STREAM));
   EXPECT_EQ(flags(&Opened::no_flush), static_cast<std::uint32_t>(FOPEN_NOFLUSH));
   EXPECT_EQ(flags(&Opened::parallel_direct_writes), static_cast<std::uint32_t>(FOPEN_PARALLEL_DIRECT_WRITES));
+  EXPECT_EQ(flags(&Opened::ask_mmap), kOpenMmap);
   Opened opened;
   opened.handle = {3};
   EXPECT_EQ(encoded<fuse_open_out>(opened).fh, 3U);
+}
+
+// linux/fuse.h doesn't have these: kernel/patches does, and tests/kernel sees that both say the same.
+TEST(Encode, Mmapped) {
+  Mmapped mapped;
+  mapped.map = 7;
+  mapped.offset = 8192;
+  mapped.node = {5};
+  mapped.handle = {9};
+  auto wire = encoded<MmapOut>(mapped);
+  EXPECT_EQ(wire.mapid, 7U);
+  EXPECT_EQ(wire.offset, 8192U);
+  EXPECT_EQ(wire.nodeid, 5U);
+  EXPECT_EQ(wire.fh, 9U);
+  EXPECT_EQ(wire.size, 0U);
+  EXPECT_EQ(wire.backing_id, 0);
+  EXPECT_EQ(wire.grant_flags, 0U);
+  mapped.backing = std::make_shared<BackingId>(3, [](std::int32_t) {});
+  mapped.inherit = false;
+  mapped.read_only = true;
+  wire = encoded<MmapOut>(mapped);
+  EXPECT_EQ(wire.nodeid, 0U) << "one or the other";
+  EXPECT_EQ(wire.fh, 0U);
+  EXPECT_EQ(wire.backing_id, 3);
+  EXPECT_EQ(wire.grant_flags, kMmapDontCopy | kMmapReadOnly);
+  mapped.inherit = true;
+  mapped.may_grow = false;
+  mapped.read_only = false;
+  EXPECT_EQ(encoded<MmapOut>(mapped).grant_flags, kMmapDontExpand);
 }
 
 TEST(Encode, OpenedWithBacking) {
