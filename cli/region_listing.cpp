@@ -100,17 +100,40 @@ std::optional<std::uint64_t> region_of(const Vma& vma) {
   return good ? std::optional(id) : std::nullopt;
 }
 
-// Without that right: a granted inode is one grant's; of others it's a guess by who has opened what.
+// Whether this is what the mapping was granted. An inode of the library's is one grant's; of one that the kernel asked
+// for, the place and the access are known, and of others who has opened them.
+bool may_be_of(const Vma& vma, const json& holding) {
+  if (vma.inode >= kFirstLibraryId) {
+    return holding["node"] == vma.inode;
+  }
+  if (holding["process"] != vma.pid || holding["tier"] == "preload") {
+    return false;
+  }
+  if (holding["tier"] == "open") {
+    return true;
+  }
+  const auto begin = holding["offset"].get<std::uint64_t>();
+  const bool within = vma.offset >= begin && vma.offset - begin < holding["length"].get<std::uint64_t>();
+  return within && holding["write"].get<bool>() == (vma.prot.find('w') != std::string::npos);
+}
+
+// Without that right, or where one inode's mappings show several regions: what is known of who holds what.
 json* guess(json& regions, const Vma& vma) {
-  for (json& region : regions) {
-    for (const json& holding : region["holdings"]) {
-      const bool granted = vma.inode >= kFirstLibraryId;
-      if (granted ? holding["node"] == vma.inode : holding["tier"] == "open" && holding["process"] == vma.pid) {
-        return &region;
+  for (const char* const tier : {"kernel", "preload", "open"}) {
+    for (json& region : regions) {
+      for (const json& holding : region["holdings"]) {
+        if (holding["tier"] == tier && may_be_of(vma, holding)) {
+          return &region;
+        }
       }
     }
   }
   return nullptr;
+}
+
+bool asked_by_kernel(const json& region) {
+  return std::any_of(region["holdings"].begin(), region["holdings"].end(),
+                     [](const json& holding) { return holding["tier"] == "kernel"; });
 }
 
 json* find_region(json& regions, const Vma& vma) {
@@ -122,14 +145,13 @@ json* find_region(json& regions, const Vma& vma) {
   return found == regions.end() ? nullptr : &*found;
 }
 
-json json_of(const Vma& vma) {
-  return {{"process", vma.pid},
-          {"program", program_of(vma.pid)},
-          {"prot", vma.prot},
-          {"offset", vma.offset},
-          {"address", vma.begin},
-          {"length", vma.end - vma.begin},
-          {"tier", vma.inode >= kFirstLibraryId ? "preload" : "open"}};
+json json_of(const Vma& vma, const json* region) {
+  const char* tier = vma.inode >= kFirstLibraryId ? "preload" : "open";
+  if (region != nullptr && asked_by_kernel(*region)) {
+    tier = "kernel";
+  }
+  return {{"process", vma.pid},   {"program", program_of(vma.pid)}, {"prot", vma.prot}, {"offset", vma.offset},
+          {"address", vma.begin}, {"length", vma.end - vma.begin},  {"tier", tier}};
 }
 
 Error cannot(int code, const std::string& mountpoint) {
@@ -188,7 +210,7 @@ Result<std::string> list_regions(const std::string& mountpoint) {
   }
   for (const Vma& vma : mappings_of(makedev(mount->major, mount->minor))) {
     json* const region = find_region(regions, vma);
-    (region != nullptr ? (*region)["mappings"] : others).push_back(json_of(vma));
+    (region != nullptr ? (*region)["mappings"] : others).push_back(json_of(vma, region));
   }
   (*said)["mountpoint"] = mountpoint;
   (*said)["other_mappings"] = std::move(others);

@@ -26,6 +26,7 @@ constexpr unsigned kLiveChannels = 2;
 
 struct Settings {
   std::string mountpoint;
+  std::string cuse;
   std::string sink = "null";
   std::string source = "silence";
   std::string rate = "auto";
@@ -135,8 +136,8 @@ Result<void> serve(const Settings& settings, const Checked& checked, daemon::Rea
   sound::Levels levels;
   sound::Engine engine(clock,
                        std::make_unique<sound::Mixer>(std::move(*sink), checked.format, levels, checked.output.log));
-  sound::SoundFilesystem filesystem(
-      {clock, engine, source->get(), levels, checked.ring, checked.output.log, absolute(settings.mountpoint)});
+  sound::SoundFilesystem filesystem({clock, engine, source->get(), levels, checked.ring, checked.output.log,
+                                     settings.cuse.empty() ? absolute(settings.mountpoint) : "/dev/" + settings.cuse});
   SessionOptions options;
   options.mount.mountpoint = settings.mountpoint;
   options.mount.source = "dmmap-sound";
@@ -148,7 +149,10 @@ Result<void> serve(const Settings& settings, const Checked& checked, daemon::Rea
   options.tier = checked.tier;
   options.log = checked.output.log;
   options.trace = checked.output.trace;
-  auto session = Session::mount(filesystem, std::move(options));
+  auto session = settings.cuse.empty()
+                     ? Session::mount(filesystem, std::move(options))
+                     : Session::device(filesystem, {.name = settings.cuse, .node = *filesystem.node_of("dsp")},
+                                       std::move(options));
   if (!session) {
     return tl::unexpected(session.error());
   }
@@ -171,7 +175,10 @@ Result<void> serve(const Settings& settings, const Checked& checked, daemon::Rea
   engine.start();
   auto ended = session->wait_or_signal(
       [&engine] { engine.sync(); },
-      [&] { readiness.ready(fmt::format("{}: ready at {} (sink {})", kName, session->mountpoint(), settings.sink)); });
+      [&] {
+        const std::string place = settings.cuse.empty() ? session->mountpoint() : "/dev/" + settings.cuse;
+        readiness.ready(fmt::format("{}: ready at {} (sink {})", kName, place, settings.sink));
+      });
   daemon::Readiness::stopping();
   engine.stop();
   if (ended && engine.failed()) {
@@ -182,7 +189,11 @@ Result<void> serve(const Settings& settings, const Checked& checked, daemon::Rea
 
 int run_sound(const Settings& settings, std::ostream& out, std::ostream& err) {
   const auto complain = [&err](const std::string& message) { err << kName << ": " << message << std::endl; };
-  if (settings.mountpoint.empty()) {
+  if (!settings.cuse.empty() && !settings.mountpoint.empty()) {
+    complain("a mount or --cuse, not both: one server is one device");
+    return kUsage;
+  }
+  if (settings.cuse.empty() && settings.mountpoint.empty()) {
     complain("mountpoint is required: name an existing directory, as in `dmmap sound /run/dmmap-sound`");
     return kUsage;
   }
@@ -227,6 +238,10 @@ void add_sound_command(CLI::App& app, std::ostream& out, std::ostream& err, int&
                    "when programs are granted a ring: open (at open alone), preload (at each mmap of programs that "
                    "'dmmap run' started, and at no other time), kernel, or auto: wherever they ask")
       ->capture_default_str();
+  command->add_option(
+      "--cuse", settings->cuse,
+      "in place of a mount, make /dev/NAME: a character device, which needs root and /dev/cuse, and for "
+      "mmap a kernel with dmmap's patches");
   add_daemon_options(*command, settings->daemon);
   command->add_option("--metrics", settings->metrics,
                       "serve metrics for Prometheus at this ADDRESS:PORT, as 127.0.0.1:9464");

@@ -69,6 +69,7 @@ struct Holding {
   std::uint64_t length = 0;   ///< bytes; 0 at open: as much as it likes
   bool write = false;         ///< may be mapped PROT_WRITE and MAP_SHARED
   int prot = 0;               ///< as asked for at mmap; 0 at open
+  Tier tier = Tier::open;     ///< who asked
 };
 
 /// One region that clients hold.

@@ -16,11 +16,7 @@ Result<std::shared_ptr<BackingId>> MappedFilesystem::Grants::backing_of(const Sh
   }
   const Capabilities& capabilities = connection_->capabilities();
   if (!capabilities.has(Feature::passthrough)) {
-    if (!std::exchange(said_unmapped_, true)) {
-      connection_->log(LogLevel::warning, fmt::format("files can be read and written, but mmap(MAP_SHARED) fails with "
-                                                      "ENODEV on this mount: passthrough: {}",
-                                                      capabilities.why_not(Feature::passthrough)));
-    }
+    say_unmapped();
     return std::shared_ptr<BackingId>();
   }
   auto backing = connection_->open_backing(memfd);
@@ -28,6 +24,15 @@ Result<std::shared_ptr<BackingId>> MappedFilesystem::Grants::backing_of(const Sh
     backings_[&region] = *backing;
   }
   return backing;
+}
+
+void MappedFilesystem::Grants::say_unmapped() {
+  if (!std::exchange(said_unmapped_, true)) {
+    connection_->log(LogLevel::warning,
+                     fmt::format("files can be read and written, but mmap(MAP_SHARED) fails with ENODEV on this mount: "
+                                 "passthrough: {}",
+                                 connection_->capabilities().why_not(Feature::passthrough)));
+  }
 }
 
 std::shared_ptr<Region> MappedFilesystem::Grants::of_node(NodeId node) const {
@@ -129,6 +134,7 @@ Result<void> MappedFilesystem::Grants::can_be_mapped(const std::shared_ptr<Regio
   if (const auto shared = std::dynamic_pointer_cast<SharedRegion>(region)) {
     const MutexLock lock(lock_);
     if (const Capabilities& capabilities = connection_->capabilities(); !capabilities.has(Feature::passthrough)) {
+      say_unmapped();
       return fail(ENODEV, std::string(capabilities.why_not(Feature::passthrough)));
     }
     return shared->impl().check_not_revoked();
@@ -168,8 +174,9 @@ std::vector<RegionUse> MappedFilesystem::Grants::in_use() const {
   {
     const MutexLock lock(lock_);
     for (const auto& [handle, entry] : handles_) {
-      if (entry.counted && !session::is_library_handle(handle)) {
-        all.push_back({entry.region, {MapMoment::open, entry.opener, entry.node, 0, 0, entry.access.writable, 0}});
+      if (entry.region && !session::is_library_handle(handle)) {
+        all.push_back(
+            {entry.region, {MapMoment::open, entry.opener, entry.node, 0, 0, entry.access.writable, 0, Tier::open}});
       }
     }
   }

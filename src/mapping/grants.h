@@ -51,7 +51,7 @@ class MappedFilesystem::Grants {
         mmaps_(filesystem, *this),
         kernel_(filesystem, *this),
         file_(filesystem),
-        interceptors_{&file_, &paged_, &mmaps_, &kernel_} {}
+        interceptors_{&file_, &paged_, &kernel_, &mmaps_} {}
 
   void mounted(Connection& connection) DMMAP_EXCLUDES(lock_) {
     const MutexLock lock(lock_);
@@ -143,6 +143,9 @@ class MappedFilesystem::Grants {
 
   /// The region's backing, made when nobody has one yet; null where the mount can't have one.
   Result<std::shared_ptr<BackingId>> backing_of(const SharedRegion& region, int memfd) DMMAP_REQUIRES(lock_);
+
+  /// That shared regions can't be mapped here, once.
+  void say_unmapped() DMMAP_REQUIRES(lock_);
 
   mapping::PagedRequests paged_;
   mapping::MmapRequests mmaps_;

@@ -7,10 +7,13 @@
 #include <sys/mman.h>
 
 #include <cerrno>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "mapping/grants.h"
 #include "mapping/mmap_question.h"
+#include "protocol/regions_protocol.h"
 
 namespace dmmap::mapping {
 
@@ -31,27 +34,36 @@ Result<void> KernelGrants::carry_out(Entry& entry, HandleId handle, Mmapped& out
     return {};
   }
   const auto paged = std::dynamic_pointer_cast<PagedRegion>(entry.piece.region);
-  const auto node = grants_.paged().node_of(*paged->impl());
-  entry.node = node.value_or(NodeId{handle.value});
-  if (auto added = grants_.add(entry.node, asked, entry.piece.region); !added) {
-    return tl::unexpected(added.error());
-  }
-  if (entry.writable && !grants_.paged().may_be_written(entry.node)) {
-    grants_.remove(handle);
-    return fail(EAGAIN, "too many threads wait for stores to end");
-  }
-  // The one that is being mapped is known as it is.
+  entry.node = grants_.paged().node_of(*paged->impl()).value_or(NodeId{handle.value});
+  // First known, and only then the region's: until then the kernel may be forgetting it. The one that is being mapped
+  // is known as it is.
   if (entry.node != entry.question.node) {
-    auto known = grants_.paged().keep_known(entry.node);
+    auto known = grants_.paged().keep_known(entry.node, paged->impl());
     if (!known) {
-      grants_.remove(handle);
       return tl::unexpected(known.error());
     }
     entry.known = std::move(*known);
   }
+  if (auto added = grants_.add(entry.node, asked, entry.piece.region); !added) {
+    close_elsewhere(entry);
+    return tl::unexpected(added.error());
+  }
+  if (entry.writable && !grants_.paged().may_be_written(entry.node)) {
+    grants_.remove(handle);
+    close_elsewhere(entry);
+    return fail(EAGAIN, "too many threads wait for stores to end");
+  }
   out.node = entry.node;
   out.handle = handle;
   return {};
+}
+
+void KernelGrants::close_elsewhere(Entry& entry) {
+  if (entry.known) {
+    // With the writeback cache close(2) asks the server, which may be this thread.
+    auto known = std::make_shared<UniqueFd>(std::move(entry.known));
+    PagedRegion::Impl::later().post(entry.node, [known = std::move(known)](bool /*go_ahead*/) { known->reset(); });
+  }
 }
 
 Result<Mmapped> KernelGrants::answer(const MmapRequest& request) {
@@ -118,6 +130,27 @@ bool KernelGrants::take(const MunmapRequest& request, Reply<Done>& reply) {
   return true;
 }
 
+bool KernelGrants::take(const GetxattrRequest& request, Reply<Xattr>& reply) {
+  if (request.name != protocol::kRegionAttribute) {
+    return false;
+  }
+  std::set<RegionId> shown;
+  {
+    const MutexLock lock(lock_);
+    for (const auto& [handle, entry] : entries_) {
+      if (entry.node == request.node) {
+        shown.insert(entry.piece.region->id());
+      }
+    }
+  }
+  if (shown.size() != 1) {
+    return false;
+  }
+  const std::string id = std::to_string(shown.begin()->value);
+  reply.ok({std::as_bytes(std::span(id))});
+  return true;
+}
+
 void KernelGrants::end(HandleId handle) {
   decltype(entries_)::node_type ended;
   {
@@ -128,11 +161,7 @@ void KernelGrants::end(HandleId handle) {
     return;
   }
   Entry& entry = ended.mapped();
-  if (entry.known) {
-    // With the writeback cache close(2) asks the server, which may be this thread.
-    auto known = std::make_shared<UniqueFd>(std::move(entry.known));
-    PagedRegion::Impl::later().post(entry.node, [known = std::move(known)](bool /*go_ahead*/) { known->reset(); });
-  }
+  close_elsewhere(entry);
   grants_.remove(handle);
   filesystem_.unmapped(entry.question, entry.grant);
 }
@@ -156,7 +185,7 @@ std::vector<MmapGrants::Held> KernelGrants::held() const {
   for (const auto& [handle, entry] : entries_) {
     all.push_back({entry.piece.region,
                    {MapMoment::mmap, entry.question.process, entry.node, entry.piece.offset, entry.piece.length,
-                    entry.writable, entry.question.prot}});
+                    entry.writable, entry.question.prot, Tier::kernel}});
   }
   return all;
 }

@@ -33,6 +33,8 @@ class KernelGrants final : public session::Interceptor {
   using session::Interceptor::take;
   bool take(const MmapRequest& request, Reply<Mmapped>& reply) override DMMAP_EXCLUDES(lock_);
   bool take(const MunmapRequest& request, Reply<Done>& reply) override DMMAP_EXCLUDES(lock_);
+  /// Which region the mappings of a node show, where that's one.
+  bool take(const GetxattrRequest& request, Reply<Xattr>& reply) override DMMAP_EXCLUDES(lock_);
 
  private:
   struct Entry {
@@ -46,6 +48,7 @@ class KernelGrants final : public session::Interceptor {
   Result<Mmapped> answer(const MmapRequest& request) DMMAP_EXCLUDES(lock_);
   /// Has the kernel told how. `handle` is the grant's own.
   Result<void> carry_out(Entry& entry, HandleId handle, Mmapped& out);
+  static void close_elsewhere(Entry& entry);
   /// The grant is over.
   void end(HandleId handle) DMMAP_EXCLUDES(lock_);
 

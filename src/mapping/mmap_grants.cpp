@@ -244,7 +244,7 @@ std::vector<MmapGrants::Held> MmapGrants::held() const {
       if (file != entry->files.end()) {
         all.push_back({piece.region,
                        {MapMoment::mmap, request.process, file->shown, piece.offset, piece.length, file->file.writable,
-                        request.prot}});
+                        request.prot, Tier::preload}});
       }
     }
   }

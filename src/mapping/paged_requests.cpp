@@ -30,6 +30,17 @@ PagedRequests::Region PagedRequests::of(NodeId node) const {
   return found == regions_.end() ? nullptr : found->second;
 }
 
+Result<UniqueFd> PagedRequests::keep_known(NodeId node, const Region& region) {
+  {
+    const MutexLock lock(lock_);
+    to_show_.emplace(node, region);
+  }
+  auto file = files_->open(node, O_RDONLY);
+  const MutexLock lock(lock_);
+  to_show_.erase(to_show_.find(node));
+  return file;
+}
+
 bool PagedRequests::has_own_io(HandleId handle) const {
   const MutexLock lock(lock_);
   const auto open = opens_.find(handle);
@@ -109,7 +120,7 @@ bool PagedRequests::take(const LookupRequest& request, Reply<Entry>& reply) {
 void PagedRequests::answer_lookup(const LookupRequest& request, NodeId node, Reply<Entry>& reply) {
   if (session::is_library_node(node)) {
     // Which the kernel may hear of for the first time.
-    const Region region = of(node);
+    const Region region = of_library(node);
     Entry entry;
     entry.node = node;
     entry.attributes = library_file(node, region ? region->ledger().size() : 0);
@@ -127,12 +138,22 @@ void PagedRequests::ask_attributes(const GetattrRequest& question, Reply<Attribu
     filesystem_.getattr(question, std::move(reply));
     return;
   }
-  const Region region = of(question.node);
+  const Region region = of_library(question.node);
   reply.ok({library_file(question.node, region ? region->ledger().size() : 0)});
 }
 
+PagedRequests::Region PagedRequests::of_library(NodeId node) const {
+  const MutexLock lock(lock_);
+  if (const auto found = regions_.find(node); found != regions_.end()) {
+    return found->second;
+  }
+  const auto found = to_show_.find(node);
+  return found == to_show_.end() ? nullptr : found->second;
+}
+
 bool PagedRequests::take(const GetattrRequest& request, Reply<AttributesReply>& reply) {
-  if (!request.handle || !is_own(*request.handle)) {
+  const bool own = request.handle && is_own(*request.handle);
+  if (!own && !(session::is_library_node(request.node) && of_library(request.node))) {
     return false;
   }
   GetattrRequest question = request;

@@ -45,9 +45,10 @@ class PagedRequests final : public session::Interceptor {
   [[nodiscard]] std::optional<NodeId> node_of(PagedRegion::Impl& region) const { return region.node_in(*files_); }
   /// Errors: ESTALE, EBUSY, as opened().
   [[nodiscard]] Result<void> can_show(PagedRegion::Impl& region) const { return region.can_be_shown_in(*files_); }
-  /// The kernel knows a node that shows a region for as long as this is open, whether it did before or not. Waits for
-  /// requests of the mount. Errors: as OwnFiles::open.
-  [[nodiscard]] Result<UniqueFd> keep_known(NodeId node) { return files_->open(node, O_RDONLY); }
+  /// The kernel knows a node that shows, or will show, this region for as long as this is open, whether it did before
+  /// or not. Waits for requests of the mount. Errors: as OwnFiles::open.
+  [[nodiscard]] Result<UniqueFd> keep_known(NodeId node, const std::shared_ptr<PagedRegion::Impl>& region)
+      DMMAP_EXCLUDES(lock_);
   /// Answers a LOOKUP that found `node`, with its attributes.
   void answer_lookup(const LookupRequest& request, NodeId node, Reply<Entry>& reply) DMMAP_EXCLUDES(lock_);
   [[nodiscard]] bool shows(NodeId node) const DMMAP_EXCLUDES(lock_) { return of(node) != nullptr; }
@@ -69,6 +70,8 @@ class PagedRequests final : public session::Interceptor {
  private:
   using Region = std::shared_ptr<PagedRegion::Impl>;
   [[nodiscard]] Region of(NodeId node) const DMMAP_EXCLUDES(lock_);
+  /// The same of a node of the library's, which may be about to be made known.
+  [[nodiscard]] Region of_library(NodeId node) const DMMAP_EXCLUDES(lock_);
   [[nodiscard]] bool is_own(HandleId handle) const { return handle == files_->handle(); }
   [[nodiscard]] bool has_own_io(HandleId handle) const DMMAP_EXCLUDES(lock_);
   void ask_attributes(const GetattrRequest& question, Reply<AttributesReply> reply) DMMAP_EXCLUDES(lock_);
@@ -76,7 +79,8 @@ class PagedRequests final : public session::Interceptor {
   MappedFilesystem& filesystem_;
   const std::shared_ptr<OwnFiles> files_ = std::make_shared<OwnFiles>();
   mutable Mutex lock_;
-  std::unordered_map<NodeId, Region> regions_ DMMAP_GUARDED_BY(lock_);  // until the node is forgotten
+  std::unordered_map<NodeId, Region> regions_ DMMAP_GUARDED_BY(lock_);       // until the node is forgotten
+  std::unordered_multimap<NodeId, Region> to_show_ DMMAP_GUARDED_BY(lock_);  // while keep_known() looks them up
   std::unordered_map<HandleId, Open> opens_ DMMAP_GUARDED_BY(lock_);
 };
 

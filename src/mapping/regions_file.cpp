@@ -40,7 +40,7 @@ nlohmann::json resident_bytes(const PagedRegion& region) {
 }
 
 nlohmann::json json_of(const Holding& holding) {
-  return {{"tier", tier_name(holding.moment == MapMoment::open ? Tier::open : Tier::preload)},
+  return {{"tier", tier_name(holding.tier)},
           {"process", holding.process},
           {"node", holding.node.value},
           {"offset", holding.offset},

@@ -25,8 +25,8 @@ constexpr std::size_t kLongestName = 63;
 
 // Of what comes for a device's open file (fs/fuse/cuse.c: all with node 0). Others have no node at all.
 bool names_device(Opcode opcode) {
-  constexpr std::array kOpcodes{Opcode::open,  Opcode::read, Opcode::write, Opcode::release, Opcode::flush,
-                                Opcode::fsync, Opcode::ioctl, Opcode::poll, Opcode::mmap,    Opcode::munmap};
+  constexpr std::array kOpcodes{Opcode::open,  Opcode::read,  Opcode::write, Opcode::release, Opcode::flush,
+                                Opcode::fsync, Opcode::ioctl, Opcode::poll,  Opcode::mmap,    Opcode::munmap};
   return std::find(kOpcodes.begin(), kOpcodes.end(), opcode) != kOpcodes.end();
 }
 

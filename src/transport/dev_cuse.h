@@ -23,8 +23,8 @@ class DevCuse final : public Transport {
     std::uint32_t minor = 0;  // 0 and 0: as the kernel likes
     NodeId node;
   };
-  /// Opens /dev/cuse. The device is there when INIT has been answered, or, where it can't be, no request comes any more.
-  /// Errors: EINVAL for a name that's none; ENODEV, EACCES with what to do.
+  /// Opens /dev/cuse. The device is there when INIT has been answered, or, where it can't be, no request comes any
+  /// more. Errors: EINVAL for a name that's none; ENODEV, EACCES with what to do.
   static Result<std::unique_ptr<DevCuse>> open(Device device);
 
   Result<std::size_t> receive(std::span<std::byte> buffer) override;

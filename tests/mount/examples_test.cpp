@@ -200,7 +200,8 @@ TEST_F(ExamplesTest, BadArgumentsAndMountPointsAreSaid) {
   EXPECT_NE(busy.err.find("already"), std::string::npos) << busy.err;
 }
 
-// A bind mount pins one inode: one ring for all who open it, so a second private buffer is refused.
+// A bind mount pins one inode: one ring for all who open it, so a second private buffer is refused. Where the kernel
+// asks at each mmap(2) an inode has no ring of its own.
 TEST_F(ExamplesTest, ABindMountIsOneInode) {
   DMMAP_NEEDS(needs::passthrough());
   const auto server = start({"private_buffers", directory_.path().string()});
@@ -211,7 +212,9 @@ TEST_F(ExamplesTest, ABindMountIsOneInode) {
   {
     const UniqueFd first(open_file(pinned, O_RDWR));
     EXPECT_GE(first.get(), 0);
-    EXPECT_EQ(open_file(pinned, O_RDWR), -EBUSY);
+    const UniqueFd second(open_file(pinned, O_RDWR));
+    const bool kernel_asks = std::getenv("DMMAP_KERNEL_PATCHED") != nullptr;
+    EXPECT_EQ(second.get() >= 0, kernel_asks) << second.get();
   }
   const UniqueFd again(open_file(pinned, O_RDWR));
   EXPECT_GE(again.get(), 0) << "free once the first has closed";

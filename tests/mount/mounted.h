@@ -18,8 +18,8 @@
 
 namespace dmmap::testing {
 
-/// Where the programs are that map the mount's files. Within mmap(2) a process's memory map is locked, so that where the
-/// kernel asks at that moment the server mustn't be in it: then it's asked at open alone.
+/// Where the programs are that map the mount's files. Within mmap(2) a process's memory map is locked, so that where
+/// the kernel asks at that moment the server mustn't be in it: then it's asked at open alone.
 enum class Clients : std::uint8_t { here, elsewhere };
 
 class Mounted {

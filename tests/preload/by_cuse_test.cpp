@@ -59,13 +59,13 @@ TEST_P(CuseMmapTest, TheClientFindsWhatItFindsInAMount) {
   EXPECT_TRUE(devices_.wait_until_all_ended()) << ::testing::PrintToString(devices_.events());
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Kernel, CuseMmapTest,
-    ::testing::Values(Scenario{"duplex", "duplex"}, Scenario{"fresh", "fresh"}, Scenario{"taken_away", "duplex"},
-                      Scenario{"moved", "duplex"}, Scenario{"by_parts", "duplex"},
-                      Scenario{"inherited", "duplex"}, Scenario{"not_inherited", "alone"}, Scenario{"killed", "duplex"},
-                      Scenario{"exec", "duplex"}, Scenario{"orders", "duplex"}),
-    [](const auto& scenario) { return std::string(scenario.param.name); });
+INSTANTIATE_TEST_SUITE_P(Kernel, CuseMmapTest,
+                         ::testing::Values(Scenario{"duplex", "duplex"}, Scenario{"fresh", "fresh"},
+                                           Scenario{"taken_away", "duplex"}, Scenario{"moved", "duplex"},
+                                           Scenario{"by_parts", "duplex"}, Scenario{"inherited", "duplex"},
+                                           Scenario{"not_inherited", "alone"}, Scenario{"killed", "duplex"},
+                                           Scenario{"exec", "duplex"}, Scenario{"orders", "duplex"}),
+                         [](const auto& scenario) { return std::string(scenario.param.name); });
 
 TEST_F(CuseTest, ADeviceIsOneAndItsServersEndIsTold) {
   std::optional<Session> session;
@@ -87,8 +87,8 @@ TEST_F(CuseTest, ADeviceIsOneAndItsServersEndIsTold) {
   EXPECT_EQ(errno, ENOTTY);
   {
     AskedDevices others;
-    const auto taken = Session::device(others, {.name = "dmmap-test-marks", .node = others.node_of("duplex").value()},
-                                       {});
+    const auto taken =
+        Session::device(others, {.name = "dmmap-test-marks", .node = others.node_of("duplex").value()}, {});
     ASSERT_FALSE(taken);
     EXPECT_EQ(taken.error().code, EEXIST) << taken.error().message;
     EXPECT_NE(taken.error().message.find("/dev/dmmap-test-marks"), std::string::npos);
