@@ -16,7 +16,7 @@ std::vector<std::string> command(const std::filesystem::path& mountpoint, const 
       EXPECT_EQ(::chown(folder.c_str(), *options.user, *options.user), 0);
     }
   }
-  std::vector<std::string> words{"sound",      mountpoint,
+  std::vector<std::string> words{"sound",      options.cuse.empty() ? mountpoint.string() : "--cuse=" + options.cuse,
                                  "--sink",     options.sink.empty() ? "wav:" + recording.string() : options.sink,
                                  "--rate",     std::to_string(options.rate),
                                  "--channels", std::to_string(options.channels),
@@ -31,8 +31,9 @@ std::vector<std::string> command(const std::filesystem::path& mountpoint, const 
 SoundServer::SoundServer(const SoundServerOptions& options)
     : recording_(options.recording.empty() ? directory_ / "heard.wav" : options.recording),
       user_(options.user),
-      daemon_(command(mountpoint(), recording_, options), mountpoint(), "ready",
-              {.environment = options.environment, .directory = {}, .user = options.user}) {}
+      cuse_(options.cuse),
+      daemon_(command(mountpoint(), recording_, options), options.cuse.empty() ? mountpoint() : std::filesystem::path(),
+              "ready", {.environment = options.environment, .directory = {}, .user = options.user}) {}
 
 Audio SoundServer::finish() {
   end();

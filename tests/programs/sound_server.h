@@ -29,6 +29,7 @@ struct SoundServerOptions {
   std::string source = "silence";        ///< as --source has it
   std::string sink{};                    ///< as --sink has it; the recording when empty
   std::vector<std::string> more{};       ///< words for its command line
+  std::string cuse{};                    ///< as --cuse has it: no mount then
 };
 
 class SoundServer {
@@ -42,7 +43,9 @@ class SoundServer {
   SoundServer& operator=(const SoundServer&) = delete;
 
   [[nodiscard]] bool ready() const { return daemon_.ready(); }
-  [[nodiscard]] std::filesystem::path dsp() const { return mountpoint() / "dsp"; }
+  [[nodiscard]] std::filesystem::path dsp() const {
+    return cuse_.empty() ? mountpoint() / "dsp" : std::filesystem::path("/dev") / cuse_;
+  }
   [[nodiscard]] std::filesystem::path mountpoint() const { return directory_ / "mnt"; }
   [[nodiscard]] const std::filesystem::path& recording() const { return recording_; }
   /// A folder for the test's files.
@@ -64,6 +67,7 @@ class SoundServer {
   TemporaryDirectory directory_;
   std::filesystem::path recording_;
   std::optional<uid_t> user_;
+  std::string cuse_;
   Daemon daemon_;
 };
 
