@@ -167,11 +167,7 @@ TEST_P(KernelMmap, AnAnswerThatCannotBeIsEioAndUnmapped) {
 }
 
 TEST_P(KernelMmap, AnswersTwiceToNobodyOrWithAnErrorThatIsNoneAreRefused) {
-  start([](const MmapIn& /*in*/) {
-    MmapAnswer answer;
-    answer.now = false;
-    return answer;
-  });
+  start(never_answers());
   const MmapAnswer good = grant(ring_);
   Client client([this] { return shared_mmap_errno_here(); });
   ASSERT_TRUE(server_->wait_for(kMmap, 1));

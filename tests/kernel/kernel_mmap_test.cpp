@@ -229,11 +229,7 @@ TEST_P(KernelMmap, AKilledClientsMappingsEnd) {
 }
 
 TEST_P(KernelMmap, AClientThatWaitsCanBeKilledAndALateAnswerIsUnmapped) {
-  start([](const MmapIn& /*in*/) {
-    MmapAnswer answer;
-    answer.now = false;
-    return answer;
-  });
+  start(never_answers());
   Client client([this] { return shared_mmap_errno_here(); });
   ASSERT_TRUE(server_->wait_for(kMmap, 1));
   client.kill();
@@ -250,11 +246,7 @@ TEST_P(KernelMmap, AClientThatWaitsCanBeKilledAndALateAnswerIsUnmapped) {
 }
 
 TEST_P(KernelMmap, ALateRefusalToAKilledClientLeavesNothing) {
-  start([](const MmapIn& /*in*/) {
-    MmapAnswer answer;
-    answer.now = false;
-    return answer;
-  });
+  start(never_answers());
   Client client([this] { return shared_mmap_errno_here(); });
   ASSERT_TRUE(server_->wait_for(kMmap, 1));
   client.kill();
@@ -265,11 +257,7 @@ TEST_P(KernelMmap, ALateRefusalToAKilledClientLeavesNothing) {
 }
 
 TEST_P(KernelMmap, AServerThatDiesBeforeItAnswersIsAnError) {
-  start([](const MmapIn& /*in*/) {
-    MmapAnswer answer;
-    answer.now = false;
-    return answer;
-  });
+  start(never_answers());
   Client client([this] { return shared_mmap_errno_here(); });
   ASSERT_TRUE(server_->wait_for(kMmap, 1));
   server_->end();
@@ -278,11 +266,7 @@ TEST_P(KernelMmap, AServerThatDiesBeforeItAnswersIsAnError) {
 }
 
 TEST_P(KernelMmap, AKilledClientAndThenADeadServerLeaveNothing) {
-  start([](const MmapIn& /*in*/) {
-    MmapAnswer answer;
-    answer.now = false;
-    return answer;
-  });
+  start(never_answers());
   Client client([this] { return shared_mmap_errno_here(); });
   ASSERT_TRUE(server_->wait_for(kMmap, 1));
   client.kill();

@@ -86,6 +86,14 @@ class KernelMmap : public KernelMmapTest, public ::testing::WithParamInterface<M
     start({GetParam(), open_flags, want_requests}, std::move(policy));
   }
   static constexpr std::uint32_t fopen_direct_io() { return 1; }
+  /// Until the test does.
+  static MmapPolicy never_answers() {
+    return [](const protocol::MmapIn& /*in*/) {
+      MmapAnswer answer;
+      answer.now = false;
+      return answer;
+    };
+  }
 };
 
 }  // namespace dmmap::testing
