@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <sys/mman.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
@@ -114,7 +115,8 @@ bool may_be_of(const Vma& vma, const json& holding) {
   }
   const auto begin = holding["offset"].get<std::uint64_t>();
   const bool within = vma.offset >= begin && vma.offset - begin < holding["length"].get<std::uint64_t>();
-  return within && holding["write"].get<bool>() == (vma.prot.find('w') != std::string::npos);
+  const bool writes = (holding["prot"].get<int>() & PROT_WRITE) != 0;
+  return within && writes == (vma.prot.find('w') != std::string::npos);
 }
 
 // Without that right, or where one inode's mappings show several regions: what is known of who holds what.

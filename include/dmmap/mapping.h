@@ -17,7 +17,8 @@
 namespace dmmap {
 
 /// When the server is asked. Stock kernels ask at open(), once for the whole file; a program that `dmmap run` started
-/// asks at each mmap(2) as well (docs/per-mmap.md).
+/// asks at each mmap(2) as well (docs/per-mmap.md), and a kernel with kernel/patches for every program: see MmapRequest
+/// for what mustn't be waited for then.
 enum class MapMoment { open, mmap };
 
 /// May this client map that file?
@@ -32,7 +33,8 @@ struct MapRequest {
   bool write = false;  ///< at open: may be mapped PROT_WRITE and MAP_SHARED; at mmap: asks for both
   std::optional<bool> shared;           ///< MAP_SHARED or MAP_PRIVATE; absent at open: either may come
   int prot = 0;                         ///< mmap(2)'s, as it came; 0 at open
-  int flags = 0;                        ///< mmap(2)'s, as it came; 0 at open
+  int flags = 0;                        ///< mmap(2)'s, as it came, of which a kernel tells MAP_SHARED or MAP_PRIVATE
+                                        ///< alone; 0 at open
   std::uint32_t process = 0;            ///< the caller's process id (caller.pid is a thread's); 0 at open
   std::shared_ptr<Region> node_region;  ///< what other opens of this very inode have now, or null. At open, an inode
                                         ///< has one region at a time: granting another one is refused with EBUSY

@@ -239,7 +239,8 @@ struct FallocateRequest : Request {
 
 /// mmap(2) of an open file, asked by a kernel with kernel/patches (Feature::mmap_requests) where Opened::ask_mmap was
 /// said. The client's memory map is locked until the answer: don't touch its memory, nor read its maps, cmdline or
-/// environ in /proc, before that.
+/// environ in /proc, before that, and don't wait for what another thread of the client may hold that needs the map: a
+/// write(2) of this very file, for which PagedRegion::write, resize, discard and unmap wait.
 struct MmapRequest : Request {
   HandleId handle;
   std::uint64_t offset = 0;  ///< bytes, of whole pages

@@ -78,7 +78,8 @@ Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::attach(NodeId nod
     const bool asked_again = connection_->capabilities().has(Tier::kernel) && !session::is_library_handle(file.handle);
     carried = attach_shared(shared, !asked_again);
   } else if (const auto paged = std::dynamic_pointer_cast<PagedRegion>(region)) {
-    carried = attach_paged(node, file, *paged);
+    // A device has no pages in the kernel.
+    carried = connection_->mountpoint().empty() ? Result<CarriedOut>(CarriedOut{}) : attach_paged(node, file, *paged);
   }
   if (!carried) {
     return carried;
@@ -260,7 +261,7 @@ bool MappedFilesystem::Grants::remove(HandleId handle) {
     removed.backing.reset();
     shared->impl().end_open();
   } else if (removed.region) {
-    paged_.released(removed.node, handle);
+    paged_.released(handle);
   }
   return true;
 }

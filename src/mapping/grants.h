@@ -90,7 +90,7 @@ class MappedFilesystem::Grants {
     return answer(node, file, add(node, file, std::move(region)));
   }
   /// What a mapping of `file`'s, which is a handle of its own, shows of a SharedRegion: by the region's backing, and
-  /// whatever else the node shows. Errors: ENODEV where this mount can't have one; ESTALE, those of the kernel.
+  /// whatever else the node shows. REQUIRES: can_be_mapped(). Errors: ESTALE, those of the kernel.
   Result<std::shared_ptr<BackingId>> add_mapping(NodeId node, const Asked& file, std::shared_ptr<Region> region)
       DMMAP_EXCLUDES(lock_);
   /// What the kernel is told of an open that was carried out.

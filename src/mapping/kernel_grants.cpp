@@ -1,7 +1,5 @@
 #include "mapping/kernel_grants.h"
 
-#include <dmmap/paged_region.h>
-
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -34,11 +32,30 @@ Result<void> KernelGrants::carry_out(Entry& entry, HandleId handle, Mmapped& out
     return {};
   }
   const auto paged = std::dynamic_pointer_cast<PagedRegion>(entry.piece.region);
-  entry.node = grants_.paged().node_of(*paged->impl()).value_or(NodeId{handle.value});
+  // Others may be making it a node at the same time, or the kernel forgetting the one that it was.
+  constexpr int kAttempts = 8;
+  Result<void> done = fail(EBUSY, "");
+  for (int attempt = 0; attempt < kAttempts && !done; ++attempt) {
+    done = carry_out_paged(entry, *paged, asked);
+    if (!done && done.error().code != EBUSY && done.error().code != ESTALE) {
+      break;
+    }
+  }
+  out.node = entry.node;
+  out.handle = handle;
+  return done;
+}
+
+Result<void> KernelGrants::carry_out_paged(Entry& entry, const PagedRegion& region,
+                                           const MappedFilesystem::Asked& asked) {
+  if (auto good = grants_.paged().can_show(*region.impl()); !good) {
+    return good;
+  }
+  entry.node = grants_.paged().node_of(*region.impl()).value_or(NodeId{asked.handle.value});
   // First known, and only then the region's: until then the kernel may be forgetting it. The one that is being mapped
   // is known as it is.
   if (entry.node != entry.question.node) {
-    auto known = grants_.paged().keep_known(entry.node, paged->impl());
+    auto known = grants_.paged().keep_known(entry.node, region.impl());
     if (!known) {
       return tl::unexpected(known.error());
     }
@@ -49,12 +66,10 @@ Result<void> KernelGrants::carry_out(Entry& entry, HandleId handle, Mmapped& out
     return tl::unexpected(added.error());
   }
   if (entry.writable && !grants_.paged().may_be_written(entry.node)) {
-    grants_.remove(handle);
+    grants_.remove(asked.handle);
     close_elsewhere(entry);
     return fail(EAGAIN, "too many threads wait for stores to end");
   }
-  out.node = entry.node;
-  out.handle = handle;
   return {};
 }
 
@@ -106,6 +121,7 @@ Result<Mmapped> KernelGrants::answer(const MmapRequest& request) {
   out.may_grow = grant.may_grow;
   out.read_only = request.shared && !entry.writable;
   const MutexLock lock(lock_);
+  ++asked_[question.handle].grants;
   entries_.emplace(handle, std::move(entry));
   return out;
 }
@@ -124,6 +140,16 @@ bool KernelGrants::take(const MmapRequest& request, Reply<Mmapped>& reply) {
   return true;
 }
 
+bool KernelGrants::hold_back(const ReleaseRequest& request) {
+  const MutexLock lock(lock_);
+  const auto asked = asked_.find(request.handle);
+  if (asked == asked_.end()) {
+    return false;
+  }
+  asked->second.release = request;
+  return true;
+}
+
 bool KernelGrants::take(const MunmapRequest& request, Reply<Done>& reply) {
   end(HandleId{request.map});
   reply.ok({});
@@ -138,13 +164,18 @@ bool KernelGrants::take(const GetxattrRequest& request, Reply<Xattr>& reply) {
   {
     const MutexLock lock(lock_);
     for (const auto& [handle, entry] : entries_) {
-      if (entry.node == request.node) {
+      // What a mapping leads to is the file that was mapped.
+      if (entry.question.node == request.node) {
         shown.insert(entry.piece.region->id());
       }
     }
   }
-  if (shown.size() != 1) {
+  if (shown.empty()) {
     return false;
+  }
+  if (shown.size() > 1) {
+    reply.error(ENODATA);
+    return true;
   }
   const std::string id = std::to_string(shown.begin()->value);
   reply.ok({std::as_bytes(std::span(id))});
@@ -161,9 +192,21 @@ void KernelGrants::end(HandleId handle) {
     return;
   }
   Entry& entry = ended.mapped();
-  close_elsewhere(entry);
   grants_.remove(handle);
+  close_elsewhere(entry);
   filesystem_.unmapped(entry.question, entry.grant);
+  std::optional<ReleaseRequest> release;
+  {
+    const MutexLock lock(lock_);
+    const auto asked = asked_.find(entry.question.handle);
+    if (--asked->second.grants == 0) {
+      release = std::move(asked->second.release);
+      asked_.erase(asked);
+    }
+  }
+  if (release) {
+    grants_.mmaps().released(*release);
+  }
 }
 
 void KernelGrants::unmounted() {
@@ -184,8 +227,8 @@ std::vector<MmapGrants::Held> KernelGrants::held() const {
   std::vector<MmapGrants::Held> all;
   for (const auto& [handle, entry] : entries_) {
     all.push_back({entry.piece.region,
-                   {MapMoment::mmap, entry.question.process, entry.node, entry.piece.offset, entry.piece.length,
-                    entry.writable, entry.question.prot, Tier::kernel}});
+                   {MapMoment::mmap, entry.question.process, entry.question.node, entry.piece.offset,
+                    entry.piece.length, entry.writable, entry.question.prot, Tier::kernel}});
   }
   return all;
 }

@@ -7,9 +7,11 @@
 #pragma once
 
 #include <dmmap/mapping.h>
+#include <dmmap/paged_region.h>
 #include <dmmap/thread_safety.h>
 
 #include <cstdint>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -29,6 +31,9 @@ class KernelGrants final : public session::Interceptor {
   /// All grants are over.
   void unmounted() DMMAP_EXCLUDES(lock_);
   [[nodiscard]] std::vector<MmapGrants::Held> held() const DMMAP_EXCLUDES(lock_);
+  /// A handle of the file system's is released. True when it has grants still, since another thread has their MUNMAP:
+  /// then that is told when the last of them is over.
+  [[nodiscard]] bool hold_back(const ReleaseRequest& request) DMMAP_EXCLUDES(lock_);
 
   using session::Interceptor::take;
   bool take(const MmapRequest& request, Reply<Mmapped>& reply) override DMMAP_EXCLUDES(lock_);
@@ -48,14 +53,21 @@ class KernelGrants final : public session::Interceptor {
   Result<Mmapped> answer(const MmapRequest& request) DMMAP_EXCLUDES(lock_);
   /// Has the kernel told how. `handle` is the grant's own.
   Result<void> carry_out(Entry& entry, HandleId handle, Mmapped& out);
+  /// Once. Errors: EBUSY, ESTALE among others when somebody else was faster.
+  Result<void> carry_out_paged(Entry& entry, const PagedRegion& region, const MappedFilesystem::Asked& asked);
   static void close_elsewhere(Entry& entry);
   /// The grant is over.
   void end(HandleId handle) DMMAP_EXCLUDES(lock_);
 
+  struct AskedHandle {
+    unsigned grants = 0;
+    std::optional<ReleaseRequest> release;
+  };
   MappedFilesystem& filesystem_;
   MappedFilesystem::Grants& grants_;
   Connection* connection_ = nullptr;
   mutable Mutex lock_;
+  std::unordered_map<HandleId, AskedHandle> asked_ DMMAP_GUARDED_BY(lock_);
   std::unordered_map<HandleId, Entry> entries_ DMMAP_GUARDED_BY(lock_);  // by the number that MUNMAP names
 };
 

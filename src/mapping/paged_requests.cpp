@@ -44,7 +44,7 @@ Result<UniqueFd> PagedRequests::keep_known(NodeId node, const Region& region) {
 bool PagedRequests::has_own_io(HandleId handle) const {
   const MutexLock lock(lock_);
   const auto open = opens_.find(handle);
-  return open != opens_.end() && open->second.own_io;
+  return open != opens_.end() && open->second.open.own_io;
 }
 
 Result<bool> PagedRequests::opened(NodeId node, HandleId handle, const std::shared_ptr<PagedRegion::Impl>& region,
@@ -56,7 +56,7 @@ Result<bool> PagedRequests::opened(NodeId node, HandleId handle, const std::shar
   {
     const MutexLock lock(lock_);
     before = std::exchange(regions_[node], region);
-    opens_[handle] = open;
+    opens_[handle] = {open, region};
   }
   region->begin_open(open.client);
   if (before && before != region) {
@@ -65,15 +65,14 @@ Result<bool> PagedRequests::opened(NodeId node, HandleId handle, const std::shar
   return before == region;
 }
 
-void PagedRequests::released(NodeId node, HandleId handle) {
-  Open open;
+void PagedRequests::released(HandleId handle) {
+  decltype(opens_)::node_type opened;
   {
     const MutexLock lock(lock_);
-    open = opens_[handle];
-    opens_.erase(handle);
+    opened = opens_.extract(handle);
   }
-  if (const Region region = of(node)) {
-    region->end_open(open.client);
+  if (!opened.empty()) {
+    opened.mapped().region->end_open(opened.mapped().open.client);
   }
 }
 
@@ -266,8 +265,9 @@ bool PagedRequests::take(const FsyncRequest& request, Reply<Done>& reply) {
   FsyncRequest question = request;
   {
     const MutexLock lock(lock_);
-    if (const auto open = opens_.find(request.handle); open != opens_.end() && open->second.asked_about != HandleId{}) {
-      question.handle = open->second.asked_about;
+    if (const auto open = opens_.find(request.handle);
+        open != opens_.end() && open->second.open.asked_about != HandleId{}) {
+      question.handle = open->second.open.asked_about;
     }
   }
   region->ledger().offer_again(kAll, [this, question, reply = shared(reply)](int code) {

@@ -38,7 +38,7 @@ class PagedRequests final : public session::Interceptor {
   };
   Result<bool> opened(NodeId node, HandleId handle, const std::shared_ptr<PagedRegion::Impl>& region, Open open)
       DMMAP_EXCLUDES(lock_);
-  void released(NodeId node, HandleId handle) DMMAP_EXCLUDES(lock_);
+  void released(HandleId handle) DMMAP_EXCLUDES(lock_);
   /// Waits until an opened file may be written by its client. False when too many threads wait already.
   [[nodiscard]] bool may_be_written(NodeId node) DMMAP_EXCLUDES(lock_);
   /// The node of this mount that the region is; nothing when it's none yet, or another mount's.
@@ -81,7 +81,11 @@ class PagedRequests final : public session::Interceptor {
   mutable Mutex lock_;
   std::unordered_map<NodeId, Region> regions_ DMMAP_GUARDED_BY(lock_);       // until the node is forgotten
   std::unordered_multimap<NodeId, Region> to_show_ DMMAP_GUARDED_BY(lock_);  // while keep_known() looks them up
-  std::unordered_map<HandleId, Open> opens_ DMMAP_GUARDED_BY(lock_);
+  struct OpenedFile {
+    Open open;
+    Region region;  // which the node may not be any more when this ends: the kernel forgets it without waiting
+  };
+  std::unordered_map<HandleId, OpenedFile> opens_ DMMAP_GUARDED_BY(lock_);
 };
 
 }  // namespace dmmap::mapping

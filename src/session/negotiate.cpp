@@ -156,7 +156,7 @@ Result<Agreement> negotiate(const InitRequest& offer, const SessionOptions& wish
   };
   judge(Tier::open, "");
   judge(Tier::preload, "");
-  judge(Tier::kernel, have.has(Feature::mmap_requests) ? "" : kNoKernelTier);
+  judge(Tier::kernel, (offer.flags & protocol::kInitMmapRequests) != 0 ? "" : kNoKernelTier);
   if (wishes.tier && !have.has(*wishes.tier)) {
     return fail(ENOTSUP, fmt::format("tier {} can't be had here: {}", tier_name(*wishes.tier), kNoKernelTier));
   }

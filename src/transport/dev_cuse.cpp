@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -46,6 +47,11 @@ Result<std::unique_ptr<DevCuse>> DevCuse::open(Device device) {
   if (device.name.empty() || device.name.size() > kLongestName || !plain || device.name.front() == '.') {
     return fail(EINVAL, fmt::format("'{}' can't be a device's name: letters, digits, '_', '-' and '.', up to {}",
                                     device.name, kLongestName));
+  }
+  // The kernel would make the device all the same, without a node in /dev.
+  struct stat there {};
+  if (::lstat(("/dev/" + device.name).c_str(), &there) == 0) {
+    return fail(EEXIST, fmt::format("/dev/{} is there already: choose another name, or remove it", device.name));
   }
   UniqueFd fd(::open("/dev/cuse", O_RDWR | O_CLOEXEC | O_NONBLOCK));
   if (!fd) {

@@ -98,7 +98,11 @@ void DevFuse::close_backing(std::int32_t number) {
 bool DevFuse::connected() {
   const std::shared_lock lock(open_);
   pollfd device{device_.get(), POLLIN, 0};
-  return device_ && ::poll(&device, 1, 0) >= 0 && (device.revents & POLLERR) == 0;
+  int got = 0;
+  do {
+    got = ::poll(&device, 1, 0);
+  } while (got < 0 && errno == EINTR);
+  return device_ && got >= 0 && (device.revents & POLLERR) == 0;
 }
 
 void DevFuse::interrupt_receivers() {

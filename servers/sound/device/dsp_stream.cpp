@@ -302,6 +302,7 @@ void DspStream::wait_for_drain(WaitingDrain waiting) {
   const bool closing = waiting.close.has_value();
   on_interrupt(waiting.reply(), waiting.id);
   Turn turn(*this);
+  close_waited_ = close_waited_ || closing;
   const bool busy = playback_ && playback_->drain(turn.now());
   if (busy && waiting.reply().interrupted()) {
     close_interrupted_ = close_interrupted_ || closing;
@@ -349,8 +350,10 @@ void DspStream::reset(Time now) {
 
 void DspStream::released() {
   Turn turn(*this);
-  // A program that doesn't wait expects that what it has written is heard all the same.
-  const bool heard_out = playback_ && nonblock() && !close_interrupted_ && playback_->drain(turn.now());
+  // A program that doesn't wait expects that what it has written is heard all the same, and one that can't: a character
+  // device has no FLUSH.
+  const bool unheard = nonblock() || !close_waited_;
+  const bool heard_out = playback_ && unheard && !close_interrupted_ && playback_->drain(turn.now());
   if (!heard_out) {
     reset(turn.now());
   } else if (capture_) {

@@ -146,6 +146,7 @@ class DspStream final : public Stream, public EngineStream {
   bool nonblock_asked_ DMMAP_GUARDED_BY(lock_) = false;        // by SNDCTL_DSP_NONBLOCK, and there's no way back
   bool nonblock_flag_ DMMAP_GUARDED_BY(lock_) = false;         // O_NONBLOCK, as the last read or write had it
   bool close_interrupted_ DMMAP_GUARDED_BY(lock_) = false;
+  bool close_waited_ DMMAP_GUARDED_BY(lock_) = false;
   bool released_ DMMAP_GUARDED_BY(lock_) = false;
   bool ended_ DMMAP_GUARDED_BY(lock_) = false;
 };
