@@ -54,6 +54,11 @@ TEST_P(KernelMmap, ReadOnlyCannotBeStoredInto) {
               if (::mprotect(at, kPage, PROT_READ | PROT_WRITE) == 0 || errno != EACCES) {
                 return 2;
               }
+              // Nor by a detour.
+              if (::remap_file_pages(at, kPage, 0, 1, 0) == 0 &&
+                  (::mprotect(at, kPage, PROT_READ | PROT_WRITE) == 0 || errno != EACCES)) {
+                return 4;
+              }
               // A private copy is the client's own.
               void* const own = ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
               if (own == MAP_FAILED) {
@@ -207,6 +212,34 @@ TEST_P(KernelMmap, ABackingThatWasClosedGoesOnWhereItIsMapped) {
   ring_.bytes()[0] = 2;
   EXPECT_EQ(client.wait(), 0);
   EXPECT_EQ(ring_.bytes()[kPage], 4);
+}
+
+// A file that's granted itself can be a backing file, but not be granted once more.
+TEST_P(KernelMmap, GrantsDoNotNest) {
+  start(MmapServer::Options(), MmapPolicy());
+  const std::unique_ptr<MmapServer> inner = std::move(server_);
+  MmapAnswer below;
+  below.out.mapid = 7;
+  below.out.backing_id = inner->open_backing(ring_.fd());
+  inner->set_policy([below](const MmapIn& /*in*/) { return below; });
+  const UniqueFd file(::open(inner->path().c_str(), O_RDWR | O_CLOEXEC));
+  ASSERT_GE(file.get(), 0);
+  std::int32_t id = 0;
+  start([&id](const MmapIn& /*in*/) {
+    MmapAnswer answer;
+    answer.out.mapid = 1;
+    answer.out.backing_id = id;
+    return answer;
+  });
+  id = server_->open_backing(file.get());
+  if (GetParam() == MmapServer::Kind::fuse) {
+    EXPECT_EQ(id, -ELOOP) << "which a file system that's stacked on must not be";
+    return;
+  }
+  ASSERT_GT(id, 0);
+  EXPECT_EQ(shared_mmap_errno(), EIO);
+  ASSERT_TRUE(server_->wait_for(kMunmap, 1));
+  ASSERT_TRUE(inner->wait_for(kMunmap, 1)) << "the inner one is over, too";
 }
 
 }  // namespace

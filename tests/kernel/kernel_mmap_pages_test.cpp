@@ -405,17 +405,25 @@ TEST_P(KernelMmapPages, AServerMayHaveSoManyAndNoMore) {
 
 TEST_P(KernelMmapPages, PrivateReadOnlyForkedAndMovedMappingsAreAsOthersAre) {
   start_with_pages();
-  EXPECT_EQ(run_client([this] {
+  // A private copy in a file's own mapping would go when the file's size changes.
+  const bool copies = GetParam() == MmapServer::Kind::cuse;
+  EXPECT_EQ(run_client([this, copies] {
               const int fd = ::open(server_->path().c_str(), O_RDWR);
-              void* const own = ::mmap(nullptr, kRingSize, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+              void* own = ::mmap(nullptr, kRingSize, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+              if (!copies) {
+                if (own != MAP_FAILED || errno != EACCES) {
+                  return 8;
+                }
+                own = ::mmap(nullptr, kRingSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+              }
               auto* const at = map(fd, PROT_READ | PROT_WRITE);
               auto* const mine = static_cast<unsigned char*>(own);
               mine[0] = 60;  // by a store at once
-              if (mine[kPage] != 2) {
+              if (copies && mine[kPage] != 2) {
                 return 1;
               }
               mine[kPage] = 61;  // after a load
-              if (at[0] != 1 || at[kPage] != 2 || mine[1] != 1) {
+              if (at[0] != 1 || at[kPage] != 2 || (copies && mine[1] != 1)) {
                 return 2;
               }
               const pid_t child = ::fork();

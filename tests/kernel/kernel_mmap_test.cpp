@@ -101,6 +101,8 @@ TEST_P(KernelMmap, WithoutTheFlagOfInitNothingIsAsked) {
   start([this](const MmapIn& /*in*/) { return grant(ring_); }, protocol::kOpenMmap | fopen_direct_io(), false);
   EXPECT_EQ(shared_mmap_errno(), ENODEV);
   EXPECT_EQ(server_->count(kMmap), 0U);
+  const protocol::PageStoreNotice store{1, 0, 0};
+  EXPECT_EQ(server_->notify(static_cast<protocol::Notice>(protocol::kNoticePageStore), &store, sizeof(store)), EINVAL);
 }
 
 TEST_P(KernelMmap, EnosysIsAskedOnceAndAllIsAsBefore) {
