@@ -1,7 +1,6 @@
 #include "mapping/kernel_grants.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/mman.h>
 
 #include <cerrno>
@@ -82,37 +81,24 @@ void KernelGrants::close_elsewhere(Entry& entry) {
 }
 
 Result<Mmapped> KernelGrants::answer(const MmapRequest& request) {
-  const bool write = request.shared && (request.prot & PROT_WRITE) != 0;
-  MapRequest question;
-  question.caller = request.caller;
-  question.node = request.node;
-  question.handle = request.handle;
-  question.moment = MapMoment::mmap;
-  question.offset = request.offset;
-  question.length = request.length;
-  question.read = (request.prot & (PROT_READ | PROT_EXEC)) != 0;
-  question.write = write;
-  question.shared = request.shared;
-  question.prot = request.prot;
-  question.flags = request.shared ? MAP_SHARED : MAP_PRIVATE;
-  question.process = process_of(request.caller.pid);
-  question.node_region = grants_.of_node(request.node);
+  const MapRequest question =
+      question_of(grants_, request, request.handle,
+                  {request.offset, request.length, request.prot, request.shared ? MAP_SHARED : MAP_PRIVATE});
   auto granted = ask(filesystem_, grants_, *connection_, question);
   if (!granted) {
     return tl::unexpected(granted.error());
   }
   const Grant& grant = granted->grant;
   Entry entry{.question = question, .grant = grant, .piece = granted->pieces.front(), .node = {}, .known = {}};
-  entry.writable = write || (request.shared && (request.max_prot & PROT_WRITE) != 0 && grant.may_become_writable);
+  entry.writable =
+      question.write || (request.shared && (request.max_prot & PROT_WRITE) != 0 && grant.may_become_writable);
   Mmapped out;
   const HandleId handle = grants_.mmaps().next_handle();
   Result<void> done = granted->pieces.size() > 1
                           ? Result<void>(fail(EIO, "a grant of several pieces, which the kernel can't map at once"))
                           : carry_out(entry, handle, out);
   if (!done) {
-    connection_->log(LogLevel::error, fmt::format("mmap by process {}: what the server granted can't be: {}",
-                                                  question.process, done.error().message));
-    filesystem_.unmapped(question, grant);
+    give_up(filesystem_, *connection_, question, grant, done.error());
     return tl::unexpected(done.error());
   }
   out.map = handle.value;
@@ -120,8 +106,8 @@ Result<Mmapped> KernelGrants::answer(const MmapRequest& request) {
   out.inherit = grant.inherit;
   out.may_grow = grant.may_grow;
   out.read_only = request.shared && !entry.writable;
+  grants_.mmaps().hold(question.handle);
   const MutexLock lock(lock_);
-  ++asked_[question.handle].grants;
   entries_.emplace(handle, std::move(entry));
   return out;
 }
@@ -137,16 +123,6 @@ bool KernelGrants::take(const MmapRequest& request, Reply<Mmapped>& reply) {
   } else if (reply.ok(*out) == Delivery::gone) {
     end(HandleId{out->map});
   }
-  return true;
-}
-
-bool KernelGrants::hold_back(const ReleaseRequest& request) {
-  const MutexLock lock(lock_);
-  const auto asked = asked_.find(request.handle);
-  if (asked == asked_.end()) {
-    return false;
-  }
-  asked->second.release = request;
   return true;
 }
 
@@ -195,18 +171,7 @@ void KernelGrants::end(HandleId handle) {
   grants_.remove(handle);
   close_elsewhere(entry);
   filesystem_.unmapped(entry.question, entry.grant);
-  std::optional<ReleaseRequest> release;
-  {
-    const MutexLock lock(lock_);
-    const auto asked = asked_.find(entry.question.handle);
-    if (--asked->second.grants == 0) {
-      release = std::move(asked->second.release);
-      asked_.erase(asked);
-    }
-  }
-  if (release) {
-    grants_.mmaps().released(*release);
-  }
+  grants_.mmaps().let_go(entry.question.handle);
 }
 
 void KernelGrants::unmounted() {

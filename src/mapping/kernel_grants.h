@@ -11,7 +11,6 @@
 #include <dmmap/thread_safety.h>
 
 #include <cstdint>
-#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -31,9 +30,6 @@ class KernelGrants final : public session::Interceptor {
   /// All grants are over.
   void unmounted() DMMAP_EXCLUDES(lock_);
   [[nodiscard]] std::vector<MmapGrants::Held> held() const DMMAP_EXCLUDES(lock_);
-  /// A handle of the file system's is released. True when it has grants still, since another thread has their MUNMAP:
-  /// then that is told when the last of them is over.
-  [[nodiscard]] bool hold_back(const ReleaseRequest& request) DMMAP_EXCLUDES(lock_);
 
   using session::Interceptor::take;
   bool take(const MmapRequest& request, Reply<Mmapped>& reply) override DMMAP_EXCLUDES(lock_);
@@ -59,15 +55,10 @@ class KernelGrants final : public session::Interceptor {
   /// The grant is over.
   void end(HandleId handle) DMMAP_EXCLUDES(lock_);
 
-  struct AskedHandle {
-    unsigned grants = 0;
-    std::optional<ReleaseRequest> release;
-  };
   MappedFilesystem& filesystem_;
   MappedFilesystem::Grants& grants_;
   Connection* connection_ = nullptr;
   mutable Mutex lock_;
-  std::unordered_map<HandleId, AskedHandle> asked_ DMMAP_GUARDED_BY(lock_);
   std::unordered_map<HandleId, Entry> entries_ DMMAP_GUARDED_BY(lock_);  // by the number that MUNMAP names
 };
 

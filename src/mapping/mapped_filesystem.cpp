@@ -151,9 +151,7 @@ Result<Opened> MappedFilesystem::carry_out(const OpenRequest& request, const Ope
 }
 
 void MappedFilesystem::release(const ReleaseRequest& request, Reply<Done> reply) {
-  if (!grants_->kernel().hold_back(request)) {
-    grants_->mmaps().released(request);
-  }
+  grants_->mmaps().released(request);
   grants_->remove(request.handle);
   reply.ok({});
 }

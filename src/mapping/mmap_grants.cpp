@@ -192,13 +192,27 @@ void MmapGrants::finish(const EntryPointer& entry, Ended& ended) {
     std::erase_if(naming_, [&](const auto& naming) { return naming.second == each.file.handle; });
   }
   ended.over.push_back({entry->request, entry->grant});
-  const auto asked = asked_.find(entry->request.handle);
+  one_less(entry->request.handle, ended);
+}
+
+void MmapGrants::one_less(HandleId asked_about, Ended& ended) {
+  const auto asked = asked_.find(asked_about);
   if (--asked->second.grants == 0) {
     if (asked->second.release) {
       ended.releases.push_back(*asked->second.release);
     }
     asked_.erase(asked);
   }
+}
+
+void MmapGrants::hold(HandleId asked_about) {
+  const MutexLock lock(lock_);
+  ++asked_[asked_about].grants;
+}
+
+void MmapGrants::let_go(HandleId asked_about, Ended& ended) {
+  const MutexLock lock(lock_);
+  one_less(asked_about, ended);
 }
 
 bool MmapGrants::hold_back(const ReleaseRequest& request, Ended& ended) {

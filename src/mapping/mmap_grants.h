@@ -69,6 +69,10 @@ class MmapGrants {
     return HandleId{next_file_++};
   }
 
+  /// A grant of this handle that isn't among these counts for hold_back(); and it's over.
+  void hold(HandleId asked_about) DMMAP_EXCLUDES(lock_);
+  void let_go(HandleId asked_about, Ended& ended) DMMAP_EXCLUDES(lock_);
+
   struct Held {
     std::shared_ptr<Region> region;
     Holding holding;
@@ -106,6 +110,7 @@ class MmapGrants {
   [[nodiscard]] FileEntry* find_file(HandleId handle) DMMAP_REQUIRES(lock_);
   void no_longer_waits(Entry& entry) DMMAP_REQUIRES(lock_);
   void finish(const EntryPointer& entry, Ended& ended) DMMAP_REQUIRES(lock_);
+  void one_less(HandleId asked_about, Ended& ended) DMMAP_REQUIRES(lock_);
   void finish_if_closed(const EntryPointer& entry, Ended& ended) DMMAP_REQUIRES(lock_);
 
   mutable Mutex lock_;

@@ -3,12 +3,14 @@
 #include <dmmap/paged_region.h>
 
 #include <fmt/format.h>
+#include <sys/mman.h>
 
 #include <cerrno>
 #include <memory>
 #include <string>
 
 #include "mapping/grants.h"
+#include "protocol/map_protocol.h"
 
 namespace dmmap::mapping {
 
@@ -56,6 +58,35 @@ Result<std::vector<Piece>> pieces_of(MappedFilesystem::Grants& grants, const Gra
 
 }  // namespace
 
+MapRequest question_of(const MappedFilesystem::Grants& grants, const Request& request, HandleId handle,
+                       const Arguments& arguments) {
+  const bool shared = (arguments.flags & MAP_TYPE) != MAP_PRIVATE;
+  MapRequest question;
+  question.caller = request.caller;
+  question.node = request.node;
+  question.handle = handle;
+  question.moment = MapMoment::mmap;
+  question.offset = arguments.offset;
+  question.length = (arguments.length + page_size() - 1) / page_size() * page_size();
+  question.read = (arguments.prot & (PROT_READ | PROT_EXEC)) != 0;
+  question.write = shared && (arguments.prot & PROT_WRITE) != 0;
+  question.shared = shared;
+  question.prot = arguments.prot;
+  question.flags = arguments.flags;
+  question.process = process_of(request.caller.pid);
+  question.node_region = grants.of_node(request.node);
+  return question;
+}
+
+void give_up(MappedFilesystem& filesystem, Connection& connection, const MapRequest& question, const Grant& grant,
+             const Error& why) {
+  if (why.code != ENODEV) {  // what the mount can't have is said once
+    connection.log(LogLevel::error, fmt::format("mmap by process {}: what the server granted can't be: {}",
+                                                question.process, why.message));
+  }
+  filesystem.unmapped(question, grant);
+}
+
 Result<Granted> ask(MappedFilesystem& filesystem, MappedFilesystem::Grants& grants, Connection& connection,
                     const MapRequest& question) {
   auto grant = filesystem.map(question);
@@ -64,11 +95,7 @@ Result<Granted> ask(MappedFilesystem& filesystem, MappedFilesystem::Grants& gran
   }
   auto pieces = pieces_of(grants, *grant, *question.length);
   if (!pieces) {
-    if (pieces.error().code != ENODEV) {  // what the mount can't have was said when the file was opened
-      connection.log(LogLevel::error, fmt::format("mmap by process {}: what the server granted can't be: {}",
-                                                  question.process, pieces.error().message));
-    }
-    filesystem.unmapped(question, *grant);
+    give_up(filesystem, connection, question, *grant, pieces.error());
     return tl::unexpected(pieces.error());
   }
   return Granted{std::move(*grant), std::move(*pieces)};

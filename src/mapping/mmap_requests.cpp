@@ -55,6 +55,12 @@ void MmapRequests::released(const ReleaseRequest& request) {
   }
 }
 
+void MmapRequests::let_go(HandleId handle) {
+  MmapGrants::Ended ended;
+  table_.let_go(handle, ended);
+  tell(ended);
+}
+
 void MmapRequests::tell(const MmapGrants::Ended& ended) {
   for (const auto& [request, grant] : ended.over) {
     filesystem_.unmapped(request, grant);
@@ -77,20 +83,8 @@ Result<map::MapExchange> MmapRequests::answer(const IoctlRequest& request, const
   if (!access || !access->readable || (write && !access->writable)) {
     return fail(EACCES, "the file isn't open for that");  // mmap(2)
   }
-  MapRequest question;
-  question.caller = request.caller;
-  question.node = request.node;
-  question.handle = request.handle;
-  question.moment = MapMoment::mmap;
-  question.offset = in.offset;
-  question.length = (in.length + page_size() - 1) / page_size() * page_size();
-  question.read = (in.prot & (PROT_READ | PROT_EXEC)) != 0;
-  question.write = write;
-  question.shared = shared;
-  question.prot = static_cast<int>(in.prot);
-  question.flags = static_cast<int>(in.flags);
-  question.process = process_of(request.caller.pid);
-  question.node_region = grants_.of_node(request.node);
+  const MapRequest question = question_of(
+      grants_, request, request.handle, {in.offset, in.length, static_cast<int>(in.prot), static_cast<int>(in.flags)});
   const auto granted = ask(filesystem_, grants_, *connection_, question);
   if (!granted) {
     return tl::unexpected(granted.error());

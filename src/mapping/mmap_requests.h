@@ -27,6 +27,9 @@ class MmapRequests final : public session::Interceptor {
   void released(const ReleaseRequest& request);
   /// A handle, and a node of the same number, that nobody else has.
   [[nodiscard]] HandleId next_handle() { return table_.next_handle(); }
+  /// There's one more grant of this handle of the file system's, which somebody else carries out; and it's over.
+  void hold(HandleId handle) { table_.hold(handle); }
+  void let_go(HandleId handle);
   [[nodiscard]] std::vector<MmapGrants::Held> held() const { return table_.held(); }
 
   using session::Interceptor::take;

@@ -35,7 +35,11 @@ constexpr std::uint32_t kLargestWrite = 1 << 20;
 constexpr std::uint32_t kSmallestWrite = 4096;
 constexpr unsigned kMostThreads = 64;
 
-Result<void> check(const SessionOptions& options) {
+/// Fills in what isn't said. Errors: EINVAL.
+Result<void> complete(SessionOptions& options) {
+  if (!options.log) {
+    options.log = session::log_to_stderr;
+  }
   if (options.threads < 1 || options.threads > kMostThreads) {
     return fail(EINVAL, fmt::format("threads must be 1 to {}, not {}", kMostThreads, options.threads));
   }
@@ -151,10 +155,7 @@ Session& Session::operator=(Session&&) noexcept = default;
 Session::~Session() = default;
 
 Result<Session> Session::mount(Filesystem& filesystem, SessionOptions options) {
-  if (!options.log) {
-    options.log = session::log_to_stderr;
-  }
-  if (auto good = check(options); !good) {
+  if (auto good = complete(options); !good) {
     return tl::unexpected(good.error());
   }
   // Before /dev/fuse is opened, so that the watcher can't hold it.
@@ -185,10 +186,7 @@ Result<Session> Session::mount(Filesystem& filesystem, SessionOptions options) {
 }
 
 Result<Session> Session::device(Filesystem& filesystem, const CharacterDevice& device, SessionOptions options) {
-  if (!options.log) {
-    options.log = session::log_to_stderr;
-  }
-  if (auto good = check(options); !good) {
+  if (auto good = complete(options); !good) {
     return tl::unexpected(good.error());
   }
   auto transport = transport::DevCuse::open({device.name, device.major, device.minor, device.node});

@@ -24,7 +24,7 @@ class DevCuse final : public Transport {
     NodeId node;
   };
   /// Opens /dev/cuse. The device is there when INIT has been answered, or, where it can't be, no request comes any
-  /// more. Errors: EINVAL for a name that's none; ENODEV, EACCES with what to do.
+  /// more. Errors: EINVAL for a name that's none, EEXIST for one that's taken; ENODEV, EACCES with what to do.
   static Result<std::unique_ptr<DevCuse>> open(Device device);
 
   Result<std::size_t> receive(std::span<std::byte> buffer) override;

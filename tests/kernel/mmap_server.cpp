@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -138,23 +139,19 @@ std::vector<Asked> MmapServer::asked() const {
   return asked_;
 }
 
+std::size_t MmapServer::count_locked(Opcode opcode) const {
+  return static_cast<std::size_t>(
+      std::count_if(asked_.begin(), asked_.end(), [opcode](const Asked& one) { return one.opcode == opcode; }));
+}
+
 std::size_t MmapServer::count(Opcode opcode) const {
-  std::size_t found = 0;
-  for (const Asked& one : asked()) {
-    found += one.opcode == opcode ? 1U : 0U;
-  }
-  return found;
+  const std::lock_guard<std::mutex> lock(lock_);
+  return count_locked(opcode);
 }
 
 bool MmapServer::wait_for(Opcode opcode, std::size_t how_many) const {
   std::unique_lock<std::mutex> lock(lock_);
-  return changed_.wait_for(lock, kPatience, [&] {
-    std::size_t found = 0;
-    for (const Asked& one : asked_) {
-      found += one.opcode == opcode ? 1U : 0U;
-    }
-    return found >= how_many;
-  });
+  return changed_.wait_for(lock, kPatience, [&] { return count_locked(opcode) >= how_many; });
 }
 
 std::optional<protocol::MmapIn> MmapServer::last_mmap() const {

@@ -112,6 +112,7 @@ class MmapServer {
   void end();
 
  private:
+  [[nodiscard]] std::size_t count_locked(protocol::Opcode opcode) const;
   void start_fuse();
   void start_cuse();
   void serve();
