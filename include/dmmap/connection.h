@@ -45,8 +45,15 @@ class Connection {
   /// Errors: ENOSYS without Feature::passthrough; EPERM without CAP_SYS_ADMIN in the initial user namespace; what the
   /// kernel says of the file.
   [[nodiscard]] virtual Result<std::shared_ptr<BackingId>> open_backing(int fd) = 0;
-  /// Where the mount is: absolute, without symbolic links.
+  /// Where the mount is: absolute, without symbolic links. Empty for a device.
   [[nodiscard]] virtual const std::string& mountpoint() const = 0;
+  /// Opens a file in the root of the mount as a client would, by openat(2) with these flags; of a device that's a
+  /// directory which nobody else sees, where LOOKUP in kRootNode finds what the server says. The descriptor is the
+  /// caller's. Waits for requests, so other threads must be there to answer them. Errors: EOPNOTSUPP for a device that
+  /// has no such directory (kernel/patches); those of openat(2).
+  [[nodiscard]] virtual Result<int> open_in_root(const std::string& name, int flags) = 0;
+  /// Whether that's possible at all. Errors: EOPNOTSUPP.
+  [[nodiscard]] virtual Result<void> has_root() const = 0;
   /// Says something to SessionOptions::log.
   virtual void log(LogLevel level, const std::string& text) = 0;
   /// Lookups that the kernel holds now, of all nodes together.

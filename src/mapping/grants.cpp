@@ -78,8 +78,9 @@ Result<MappedFilesystem::CarriedOut> MappedFilesystem::Grants::attach(NodeId nod
     const bool asked_again = connection_->capabilities().has(Tier::kernel) && !session::is_library_handle(file.handle);
     carried = attach_shared(shared, !asked_again);
   } else if (const auto paged = std::dynamic_pointer_cast<PagedRegion>(region)) {
-    // A device has no pages in the kernel.
-    carried = connection_->mountpoint().empty() ? Result<CarriedOut>(CarriedOut{}) : attach_paged(node, file, *paged);
+    // What is read from a device itself comes from the server. Its mappings show nodes of the library's.
+    const bool of_device = connection_->mountpoint().empty() && !session::is_library_node(node);
+    carried = of_device ? Result<CarriedOut>(CarriedOut{}) : attach_paged(node, file, *paged);
   }
   if (!carried) {
     return carried;
@@ -142,8 +143,8 @@ Result<void> MappedFilesystem::Grants::can_be_mapped(const std::shared_ptr<Regio
   }
   if (const auto paged = std::dynamic_pointer_cast<PagedRegion>(region)) {
     const MutexLock lock(lock_);
-    if (connection_->mountpoint().empty()) {
-      return fail(EOPNOTSUPP, "a paged region needs a mount, through which the library reaches its pages");
+    if (auto reached = connection_->has_root(); !reached) {
+      return fail(EOPNOTSUPP, "a paged region's pages can't be reached here: " + reached.error().message);
     }
     return paged_.can_show(*paged->impl());
   }

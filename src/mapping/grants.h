@@ -100,8 +100,8 @@ class MappedFilesystem::Grants {
   /// The kernel doesn't know the node any more.
   void forgotten(NodeId node) DMMAP_EXCLUDES(lock_);
 
-  /// Whether a file of this mount could show the region. Errors: ENODEV when the mount can't have it mapped; ESTALE
-  /// when it was revoked; EBUSY when it's another mount's; EINVAL for one of no known kind.
+  /// Whether a file of this mount could show the region. Errors: ENODEV, EOPNOTSUPP when the mount can't have it
+  /// mapped; ESTALE when it was revoked; EBUSY when it's another mount's; EINVAL for one of no known kind.
   [[nodiscard]] Result<void> can_be_mapped(const std::shared_ptr<Region>& region) DMMAP_EXCLUDES(lock_);
   struct Access {
     bool readable = false;

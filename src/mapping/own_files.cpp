@@ -59,28 +59,22 @@ Result<UniqueFd> OwnFiles::open(NodeId node, int access) {
     openings_[self] = {node, false};
   }
   const std::string name = fmt::format("{}{}", prefix_, node.value);
-  UniqueFd fd;
-  int code = 0;
+  Result<int> opened = fail(EDEADLK, fmt::format("opening node {}: too many threads wait already", node.value));
   {
     const session::WhileWaiting waiting;
     if (waiting.may_wait()) {
-      do {
-        fd.reset(::open(fmt::format("{}/{}", connection->mountpoint(), name).c_str(), access | O_CLOEXEC | O_NOFOLLOW));
-      } while (!fd && errno == EINTR);
-      code = errno;
-    } else {
-      code = EDEADLK;
+      opened = connection->open_in_root(name, access | O_CLOEXEC | O_NOFOLLOW);
     }
   }
+  UniqueFd fd(opened.value_or(-1));
   bool ours = false;
   {
     const MutexLock lock(lock_);
     ours = openings_[self].opened;
     openings_.erase(self);
   }
-  if (!fd) {
-    return fail_errno(code,
-                      fmt::format("opening node {} through the mount at {}", node.value, connection->mountpoint()));
+  if (!opened) {
+    return tl::unexpected(opened.error());
   }
   if (!ours) {
     return fail(ENOTCONN, fmt::format("{} isn't our mount any more", connection->mountpoint()));

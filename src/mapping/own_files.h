@@ -1,8 +1,9 @@
-// OwnFiles: files of our own mount, opened by ourselves, node by node, through its page cache.
+// OwnFiles: files of our own mount or device, opened by ourselves, node by node, through its page cache.
 //
 // What a region's calls do to the page cache they do as a client would, by system calls on such a file: that is what
-// keeps every byte where clients store (docs/paged-regions.md). The file is reached by a name in the root directory
-// that only the opening thread can look up.
+// keeps every byte where clients store (docs/paged-regions.md). The file is reached by a name in the root directory,
+// that of the mount or the one that the kernel gives a device's server (Connection::open_in_root), which only the
+// opening thread can look up.
 //
 // Promises: nobody else gets in by these names; an opened file is cached (no FOPEN_DIRECT_IO), drops no cached page,
 // and its own requests never reach the server's file system. Thread safety: every call, from any thread.
@@ -30,8 +31,8 @@ class OwnFiles {
   /// Waits for the calls that use the connection; they fail, since the mount is gone.
   void unmounted() DMMAP_EXCLUDES(lock_);
 
-  /// `access` is O_RDWR or O_RDONLY. Errors: ENOTCONN when there's no mount any more; those of open(2). Waits for
-  /// requests of the mount.
+  /// `access` is O_RDWR or O_RDONLY. Errors: ENOTCONN when there's no mount any more; those of
+  /// Connection::open_in_root; EDEADLK when too many threads wait already. Waits for requests of the mount.
   Result<UniqueFd> open(NodeId node, int access) DMMAP_EXCLUDES(lock_);
 
   /// The connection, which stays while one of these exists.

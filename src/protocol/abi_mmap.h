@@ -3,7 +3,11 @@
 // Promises: as abi.h. Source: include/uapi/linux/fuse.h as kernel/patches/6.12 makes it.
 #pragma once
 
+#include <sys/ioctl.h>
+
 #include <cstdint>
+
+#include "protocol/abi.h"
 
 namespace dmmap::protocol {
 
@@ -13,6 +17,10 @@ inline constexpr std::uint64_t kInitMmapRequests = std::uint64_t{1} << 62;
 inline constexpr std::uint32_t kCuseInitMmapRequests = std::uint32_t{1} << 30;
 /// OPEN's reply: each mmap(2) of this open file is asked for.
 inline constexpr std::uint32_t kOpenMmap = std::uint32_t{1} << 30;
+
+/// On /dev/cuse, once CUSE_INIT is answered with the flag: a new descriptor (O_PATH) of the directory in which
+/// openat(2) finds the connection's nodes, by LOOKUP in node 1 as in a mount. The argument is 0.
+inline constexpr unsigned long kDevIocNodes = _IO(kDevIocMagic, 64);
 
 struct MmapIn {
   std::uint64_t fh;
@@ -31,13 +39,12 @@ inline constexpr std::uint32_t kMapShared = 1;
 struct MmapOut {
   std::uint64_t mapid;        // MUNMAP names it
   std::uint64_t offset;       // bytes, a multiple of the page size
-  std::uint64_t nodeid;       // whose page cache is mapped, or 0
+  std::uint64_t nodeid;       // whose page cache is mapped, which the kernel has to know, or 0
   std::uint64_t fh;           // that its READ, WRITE and FSYNC carry, with a node
-  std::uint64_t size;         // of the node, in bytes, for a CUSE device; otherwise 0
   std::int32_t backing_id;    // what is mapped if nodeid is 0
   std::uint32_t grant_flags;  // kMmap*
 };
-static_assert(sizeof(MmapOut) == 48);
+static_assert(sizeof(MmapOut) == 40);
 
 /// MmapOut::grant_flags.
 inline constexpr std::uint32_t kMmapDontCopy = 1U << 0U;    // not inherited over fork(2)

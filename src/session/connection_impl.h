@@ -6,9 +6,11 @@
 #include <dmmap/thread_safety.h>
 
 #include <atomic>
+#include <cerrno>
 #include <unordered_map>
 
 #include "protocol/notify.h"
+#include "transport/unique_fd.h"
 
 namespace dmmap::session {
 
@@ -30,6 +32,8 @@ class ConnectionImpl final : public Connection, public Notifier {
   Result<std::shared_ptr<BackingId>> open_backing(int fd) override;
   void log(LogLevel level, const std::string& text) override;
   [[nodiscard]] const std::string& mountpoint() const override;
+  [[nodiscard]] Result<int> open_in_root(const std::string& name, int flags) override;
+  [[nodiscard]] Result<void> has_root() const override;
   [[nodiscard]] std::uint64_t outstanding_lookups() const override;
 
   void poll(PollHandle handle) override;
@@ -58,6 +62,7 @@ class ConnectionImpl final : public Connection, public Notifier {
 
   Core& core_;
   Capabilities capabilities_;
+  Result<UniqueFd> nodes_ = fail(ENOTTY, "");  // of a device
   std::atomic<bool> gone_{false};
   Mutex lock_;
   std::uint64_t next_retrieval_ DMMAP_GUARDED_BY(lock_) = 1;

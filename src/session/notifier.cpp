@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 
@@ -15,6 +16,9 @@ namespace dmmap::session {
 
 void ConnectionImpl::agreed(Capabilities capabilities) {
   capabilities_ = std::move(capabilities);
+  if (mountpoint().empty() && capabilities_.has(Feature::mmap_requests)) {
+    nodes_ = core_.transport().open_nodes();
+  }
   if (!capabilities_.has(Feature::passthrough)) {
     return;
   }
@@ -53,6 +57,30 @@ void ConnectionImpl::log(LogLevel level, const std::string& text) {
 
 const std::string& ConnectionImpl::mountpoint() const {
   return core_.options().mount.mountpoint;
+}
+
+Result<void> ConnectionImpl::has_root() const {
+  if (mountpoint().empty() && !nodes_) {
+    return fail(EOPNOTSUPP, fmt::format("neither a mount nor a device whose nodes the kernel lets its server open: {}",
+                                        capabilities_.has(Feature::mmap_requests)
+                                            ? nodes_.error().message
+                                            : std::string(capabilities_.why_not(Feature::mmap_requests))));
+  }
+  return {};
+}
+
+Result<int> ConnectionImpl::open_in_root(const std::string& name, int flags) {
+  if (auto possible = has_root(); !possible) {
+    return tl::unexpected(possible.error());
+  }
+  const std::string path = mountpoint().empty() ? name : fmt::format("{}/{}", mountpoint(), name);
+  int fd = -1;
+  do {
+    fd = ::openat(nodes_ ? nodes_->get() : AT_FDCWD, path.c_str(), flags);
+  } while (fd < 0 && errno == EINTR);
+  return fd >= 0 ? Result<int>(fd)
+                 : fail_errno(errno, mountpoint().empty() ? fmt::format("opening {} of the device", name)
+                                                          : fmt::format("opening {}", path));
 }
 
 std::uint64_t ConnectionImpl::outstanding_lookups() const {

@@ -32,6 +32,7 @@ class DevCuse final : public Transport {
   Result<void> notify(std::span<const iovec> message) override { return inner_->notify(message); }
   Result<std::int32_t> open_backing(int fd) override { return inner_->open_backing(fd); }
   void close_backing(std::int32_t number) override { inner_->close_backing(number); }
+  Result<UniqueFd> open_nodes() override { return inner_->open_nodes(); }
   void interrupt_receivers() override { inner_->interrupt_receivers(); }
   void close() override { inner_->close(); }
 

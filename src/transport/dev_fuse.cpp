@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "protocol/abi.h"
+#include "protocol/abi_mmap.h"
 
 namespace dmmap::transport {
 
@@ -93,6 +94,15 @@ void DevFuse::close_backing(std::int32_t number) {
     // Nothing can be done about a failure: the kernel drops the backing with the connection.
     static_cast<void>(::ioctl(device_.get(), protocol::kDevIocBackingClose, &id));
   }
+}
+
+Result<UniqueFd> DevFuse::open_nodes() {
+  const std::shared_lock lock(open_);
+  if (!device_) {
+    return fail(ENODEV, "the mount is gone");
+  }
+  UniqueFd root(::ioctl(device_.get(), protocol::kDevIocNodes, 0UL));
+  return root ? Result<UniqueFd>(std::move(root)) : fail_errno(errno, "FUSE_DEV_IOC_NODES");
 }
 
 bool DevFuse::connected() {

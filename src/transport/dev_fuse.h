@@ -21,6 +21,7 @@ class DevFuse final : public Transport {
   Result<void> notify(std::span<const iovec> message) override;
   Result<std::int32_t> open_backing(int fd) override;
   void close_backing(std::int32_t number) override;
+  Result<UniqueFd> open_nodes() override;
   void interrupt_receivers() override;
   void close() override;
 

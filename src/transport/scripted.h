@@ -38,6 +38,7 @@ class Scripted final : public Transport {
   Result<void> reply(RequestId request, std::span<const iovec> message) override;
   Result<void> notify(std::span<const iovec> message) override;
   Result<std::int32_t> open_backing(int fd) override;
+  Result<UniqueFd> open_nodes() override { return fail(ENOTTY, "a scripted kernel has no nodes"); }
   void close_backing(std::int32_t number) override;
   void interrupt_receivers() override;
   void close() override;

@@ -14,6 +14,8 @@
 #include <cstdint>
 #include <span>
 
+#include "transport/unique_fd.h"
+
 namespace dmmap::transport {
 
 class Transport {
@@ -36,6 +38,10 @@ class Transport {
   /// Registers a backing file (FUSE_DEV_IOC_BACKING_OPEN); returns its number, greater than 0.
   [[nodiscard]] virtual Result<std::int32_t> open_backing(int fd) = 0;
   virtual void close_backing(std::int32_t number) = 0;
+
+  /// A directory in which openat(2) finds the connection's nodes, where these are in no mount (kDevIocNodes).
+  /// REQUIRES: INIT has been answered. Errors: ENOTTY when the kernel has no such thing.
+  [[nodiscard]] virtual Result<UniqueFd> open_nodes() = 0;
 
   /// All receivers return 0, now and later.
   virtual void interrupt_receivers() = 0;

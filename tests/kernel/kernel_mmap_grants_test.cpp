@@ -120,9 +120,7 @@ TEST_P(KernelMmap, AnAnswerThatCannotBeIsEioAndUnmapped) {
     std::uint64_t nodeid = 0;
     std::int32_t backing = 0;
     std::uint32_t flags = 0;
-    std::uint64_t size = 0;
   };
-  const bool device = GetParam() == MmapServer::Kind::cuse;
   std::size_t unmapped = 0;
   for (const Case& one : {
            Case{"neither a node nor a backing file", 0, 0, 0, 0},
@@ -131,18 +129,14 @@ TEST_P(KernelMmap, AnAnswerThatCannotBeIsEioAndUnmapped) {
            Case{"an id that's none", 0, 0, good + 1000, 0},
            Case{"the largest id", 0, 0, INT32_MAX, 0},
            Case{"the root", 0, 1, 0, 0},
-           // A device's node is known by being mapped.
-           device ? Case{"a node of more bytes than files have", 0, 77, 0, 0, ~std::uint64_t{0}}
-                  : Case{"a node that's none", 0, 77, 0, 0},
-           device ? Case{"an offset past all nodes", std::uint64_t{1} << 63U, 5, 0, 0, kNodeSize}
-                  : Case{"a size of what's a file", 0, 5, 0, 0, kNodeSize},
+           Case{"a node that's none", 0, 77, 0, 0},
+           Case{"an offset past all nodes", std::uint64_t{1} << 63U, 5, 0, 0},
            Case{"an offset within a page", 100, 0, good, 0},
            Case{"an offset past all files", ~std::uint64_t{0} - kPage + 1, 0, good, 0},
            Case{"an offset that the end overflows", ~std::uint64_t{0} - 4 * kPage + 1, 0, good, 0},
            Case{"an offset past what a file can have", std::uint64_t{1} << 63U, 0, good, 0},
            Case{"a flag that's none", 0, 0, good, 16},
            Case{"pages, and a backing file", 0, 0, good, protocol::kMmapPages},
-           Case{"pages, and a size", 0, 0, 0, protocol::kMmapPages, 1},
            Case{"all flags", 0, 0, good, ~0U},
        }) {
     out = {};
@@ -151,7 +145,6 @@ TEST_P(KernelMmap, AnAnswerThatCannotBeIsEioAndUnmapped) {
     out.nodeid = one.nodeid;
     out.backing_id = one.backing;
     out.grant_flags = one.flags;
-    out.size = one.size;
     EXPECT_EQ(shared_mmap_errno(), EIO) << one.what;
     ASSERT_TRUE(server_->wait_for(kMunmap, unmapped)) << one.what;
     EXPECT_EQ(asked(kMunmap).back().mapid, unmapped) << one.what;

@@ -25,18 +25,12 @@ class KernelMmapNodes : public KernelMmap {
       MmapAnswer answer;
       answer.out.mapid = ++mapids_;
       answer.out.nodeid = kNode;
-      answer.out.size = GetParam() == MmapServer::Kind::cuse ? kNodeSize : 0;
       answer.out.offset = in.offset + offset;
       answer.out.fh = kHandle;
       answer.out.grant_flags = flags;
       return answer;
     });
-    // The kernel has to know a file's node before it can be mapped; a device's it's told of by the grant.
-    EXPECT_EQ(run_client([this] {
-                struct stat found {};
-                return ::stat(server_->path(kNode).c_str(), &found);
-              }),
-              0);
+    EXPECT_EQ(server_->make_known(kNode), 0);
   }
   /// The index of the first request of this kind for node 7, or the number of all.
   [[nodiscard]] std::size_t first(Opcode opcode) const {

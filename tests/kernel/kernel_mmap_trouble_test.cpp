@@ -43,7 +43,7 @@ struct Way {
   const char* what;  ///< "memory", "node", "pages"
 };
 
-class KernelMmapTrouble : public KernelMmapTest, public ::testing::WithParamInterface<Way> {
+class KernelMmapFailing : public KernelMmapTest {
  protected:
   void SetUp() override {
     KernelMmapTest::SetUp();
@@ -60,7 +60,10 @@ class KernelMmapTrouble : public KernelMmapTest, public ::testing::WithParamInte
       }
     }
   }
+};
 
+class KernelMmapTrouble : public KernelMmapFailing, public ::testing::WithParamInterface<Way> {
+ protected:
   MmapAnswer answer() {
     const std::string what = GetParam().what;
     if (what == "memory") {
@@ -69,8 +72,7 @@ class KernelMmapTrouble : public KernelMmapTest, public ::testing::WithParamInte
     MmapAnswer answer;
     answer.out.mapid = ++mapids_;
     if (what == "node") {
-      answer.out.nodeid = 5;  // which is its own
-      answer.out.size = GetParam().kind == MmapServer::Kind::cuse ? kNodeSize : 0;
+      answer.out.nodeid = 5;  // which is a file's own
     } else {
       answer.out.grant_flags = protocol::kMmapPages;
     }
@@ -86,6 +88,7 @@ TEST_P(KernelMmapTrouble, EachAllocationMayFail) {
     ++granted;
     return answer();
   });
+  EXPECT_EQ(server_->make_known(5), 0);
   std::atomic<std::uint64_t> pages{0};
   // A new page each time.
   server_->set_page_policy([&pages](const PageIn& /*in*/) { return PageAnswer{.pageid = ++pages, .bytes = {}}; });
@@ -136,6 +139,34 @@ INSTANTIATE_TEST_SUITE_P(Ways, KernelMmapTrouble,
                            return fmt::format("{}_{}", way.param.kind == MmapServer::Kind::fuse ? "fuse" : "cuse",
                                               way.param.what);
                          });
+
+// The server's own way to a device's nodes. What fails is the thread's that asks, not that which serves.
+TEST_F(KernelMmapFailing, AServersWayToItsNodesMayFailAnywhere) {
+  start({MmapServer::Kind::cuse}, [](const MmapIn& /*in*/) { return MmapAnswer{}; });
+  int missed = 0;
+  for (int nth = 1;; ++nth) {
+    ASSERT_LT(nth, 500);
+    ASSERT_TRUE(fail_nth(nth));
+    const int fd = server_->open_node(static_cast<std::uint64_t>(2 + nth % 90), O_RDWR);
+    char byte = 1;
+    const bool read = fd >= 0 && ::pread(fd, &byte, 1, 0) == 1;
+    const bool written = read && ::pwrite(fd, &byte, 1, 0) == 1;
+    const int left = left_to_fail();
+    fail_nth(0);
+    if (fd >= 0) {
+      ::close(fd);
+    } else {
+      EXPECT_EQ(fd, -ENOMEM) << nth;
+    }
+    missed += written ? 0 : 1;
+    if (left != 0) {
+      EXPECT_TRUE(written) << "nothing has failed";
+      break;
+    }
+  }
+  EXPECT_GT(missed, 5);
+  std::cout << missed << " allocations were missed\n";
+}
 
 // At the end of all: what the kernel has lost track of.
 class Leaks : public ::testing::Environment {

@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "kernel/client_process.h"
 #include "kernel/mmap_server.h"
 #include "support/mounts.h"
 

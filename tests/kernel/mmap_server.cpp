@@ -3,13 +3,11 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -105,6 +103,29 @@ std::int32_t MmapServer::open_backing(int memory) const {
 
 int MmapServer::close_backing(std::int32_t backing) const {
   return ::ioctl(device_.get(), protocol::kDevIocBackingClose, &backing) < 0 ? errno : 0;
+}
+
+int MmapServer::nodes(unsigned long argument) const {
+  const int fd = ::ioctl(device_.get(), protocol::kDevIocNodes, argument);
+  return fd < 0 ? -errno : fd;
+}
+
+int MmapServer::open_node(std::uint64_t nodeid, int flags) const {
+  const UniqueFd root(options_.kind == Kind::cuse ? nodes() : ::open(directory_.path().c_str(), O_PATH | O_CLOEXEC));
+  if (root.get() < 0) {
+    return root.get();
+  }
+  const int fd = ::openat(root.get(), fmt::format("node{}", nodeid).c_str(), flags | O_CLOEXEC);
+  return fd < 0 ? -errno : fd;
+}
+
+int MmapServer::make_known(std::uint64_t nodeid) const {
+  const int fd = open_node(nodeid, O_PATH);
+  if (fd < 0) {
+    return -fd;
+  }
+  ::close(fd);
+  return 0;
 }
 
 int MmapServer::answer(std::uint64_t unique, int error, const void* body, std::size_t size) const {
@@ -223,6 +244,10 @@ void MmapServer::handle(const std::byte* message, std::size_t size) {
     asked_.push_back(now);
     changed_.notify_all();
   };
+  if (silent_) {
+    keep();
+    return;
+  }
   switch (header.opcode) {
     case static_cast<std::uint32_t>(Opcode::init): {
       const auto in = read_as<protocol::InitIn>(body);
@@ -288,7 +313,10 @@ void MmapServer::handle(const std::byte* message, std::size_t size) {
     case static_cast<std::uint32_t>(Opcode::open): {
       protocol::OpenOut out{};
       out.fh = now.fh = next_fh_++;
-      out.open_flags = options_.open_flags;
+      const bool of_device = options_.kind == Kind::cuse && header.nodeid == 0;
+      out.open_flags = options_.kind == Kind::fuse || of_device
+                           ? options_.open_flags
+                           : protocol::fopen_flag::kKeepCache | protocol::fopen_flag::kNoflush;
       keep();
       answer(header.unique, 0, &out, sizeof(out));
       return;
@@ -368,8 +396,20 @@ void MmapServer::handle(const std::byte* message, std::size_t size) {
       answer(header.unique, 0, nullptr, 0);
       return;
     case static_cast<std::uint32_t>(Opcode::forget):
-    case static_cast<std::uint32_t>(Opcode::batch_forget):
+      now.size = read_as<std::uint64_t>(body);
+      keep();
       return;
+    case static_cast<std::uint32_t>(Opcode::batch_forget): {
+      const auto many = read_as<protocol::BatchForgetIn>(body);
+      for (std::uint32_t i = 0; i < many.count; ++i) {
+        const auto one = read_as<protocol::ForgetOne>(body + sizeof(many) + i * sizeof(protocol::ForgetOne));
+        now.opcode = Opcode::forget;
+        now.nodeid = one.nodeid;
+        now.size = one.nlookup;
+        keep();
+      }
+      return;
+    }
     default:
       keep();
       answer(header.unique, ENOSYS, nullptr, 0);
@@ -423,47 +463,6 @@ void MmapServer::handle_read(const InHeader& header, const protocol::ReadIn& in)
     }
   }
   answer(header.unique, 0, out.data(), std::min<std::size_t>(out.size(), in.size));
-}
-
-Client::Client(const std::function<int()>& body) : pid_(::fork()) {
-  if (pid_ == 0) {
-    // The server's, above all: it isn't dead while its descriptor is open here.
-    ::close_range(3, ~0U, 0);
-    ::_exit(body());
-  }
-}
-
-Client::~Client() {
-  if (!status_) {
-    kill();
-    wait();
-  }
-}
-
-void Client::kill() {
-  ::kill(pid_, SIGKILL);
-}
-
-int Client::wait() {
-  const auto until = std::chrono::steady_clock::now() + kPatience;
-  while (!status_) {
-    int status = 0;
-    if (::waitpid(pid_, &status, WNOHANG) == pid_) {
-      status_ = status;
-    } else if (std::chrono::steady_clock::now() > until) {
-      kill();
-      status_ = -1;
-    } else {
-      std::this_thread::sleep_for(std::chrono::milliseconds{2});
-    }
-  }
-  return *status_;
-}
-
-int run_client(const std::function<int()>& body) {
-  Client client(body);
-  const int status = client.wait();
-  return status >= 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 }  // namespace dmmap::testing

@@ -3,11 +3,10 @@
 // Promises: answers each MMAP as the test says, keeps what was asked in order, and what it's asked for nodes. Nothing
 // of dmmap's library is in it but the definitions of the wire, so that what's tested is the kernel. Names in the mount:
 // "node5" is node 5, a file of kNodeSize bytes; any number from 2 to 99. Page p of node n is filled with n * 16 + p.
-// Opens get fh 1, 2, ... On CUSE the device is /dev/NAME. Clients are processes of their own, by run_client(): while a
-// client waits for its mmap its address space is locked, so it mustn't be the server's.
+// Opens get fh 1, 2, ... On CUSE the device is /dev/NAME; nodes are cached there, and open_node() opens them. Clients
+// are processes of their own (client_process.h): while a client waits for its mmap its address space is locked, so it
+// mustn't be the server's.
 #pragma once
-
-#include <sys/types.h>
 
 #include <atomic>
 #include <chrono>
@@ -39,7 +38,7 @@ struct Asked {
   std::uint64_t fh = 0;
   std::uint64_t mapid = 0;  // of MUNMAP; of INTERRUPT the unique it's for
   std::uint64_t offset = 0;
-  std::uint64_t size = 0;
+  std::uint64_t size = 0;  // of FORGET: how many lookups
   std::uint64_t unique = 0;
   std::uint32_t pid = 0;
 };
@@ -91,6 +90,13 @@ class MmapServer {
   int close_backing(std::int32_t backing) const;
   /// Writes a reply. 0, or the errno(3) that the kernel says to it.
   int answer(std::uint64_t unique, int error, const void* body, std::size_t size) const;
+  /// On CUSE: the descriptor of the directory with the connection's nodes. Errors: the negative errno.
+  [[nodiscard]] int nodes(unsigned long argument = 0) const;
+  /// Opens a node by its name, in the mount or among the device's. Not from a thread that serves. Errors: the negative
+  /// errno.
+  [[nodiscard]] int open_node(std::uint64_t nodeid, int flags) const;
+  /// Has the kernel look a node up, which it then knows for as long as the server lives. 0, or errno(3).
+  [[nodiscard]] int make_known(std::uint64_t nodeid) const;
   int answer_page(std::uint64_t unique, const PageAnswer& said) const;
   int notify(protocol::Notice code, const void* body, std::size_t size, const void* more = nullptr,
              std::size_t more_size = 0) const;
@@ -108,6 +114,10 @@ class MmapServer {
 
   void set_policy(MmapPolicy policy);
   void set_page_policy(PagePolicy policy);
+  /// From now on what is asked is noted, and not answered.
+  void fall_silent() { silent_ = true; }
+  /// What the device is called, below /dev and /sys/class/cuse.
+  [[nodiscard]] const std::string& name() const { return name_; }
   /// As if it had been killed: the descriptor is closed, and nothing is answered any more.
   void end();
 
@@ -128,6 +138,7 @@ class MmapServer {
   TemporaryDirectory directory_;
   bool mounted_ = false;
   std::atomic<bool> offered_{false};
+  std::atomic<bool> silent_{false};
   UniqueFd device_;
   UniqueFd stop_;
   mutable std::mutex lock_;
@@ -142,27 +153,5 @@ class MmapServer {
   bool ready_ = false;
   std::thread thread_;
 };
-
-/// A process that runs `body`, which returns 0 when all was well, else a number that says where it wasn't.
-class Client {
- public:
-  explicit Client(const std::function<int()>& body);
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
-  /// Kills it if it still runs.
-  ~Client();
-
-  [[nodiscard]] pid_t pid() const { return pid_; }
-  void kill();
-  /// Its status as waitpid(2) has it; -1 when it hasn't ended within ten seconds, and is killed then.
-  int wait();
-
- private:
-  pid_t pid_;
-  std::optional<int> status_;
-};
-
-/// Runs `body` in a process of its own; its number. -1 when it was ended by a signal, or hung.
-int run_client(const std::function<int()>& body);
 
 }  // namespace dmmap::testing

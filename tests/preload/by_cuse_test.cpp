@@ -12,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include "mount/cuse_device.h"
 #include "preload/asked_devices.h"
 #include "preload/asker.h"
 #include "support/mounts.h"
@@ -30,12 +31,7 @@ struct Scenario {
 
 class CuseTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    if (::access("/dev/cuse", R_OK | W_OK) != 0) {
-      ASSERT_EQ(std::getenv("DMMAP_KERNEL_PATCHED"), nullptr) << "this kernel is to have CUSE";
-      GTEST_SKIP() << "character devices: there's no /dev/cuse here";
-    }
-  }
+  void SetUp() override { DMMAP_NEEDS_CUSE(); }
   Result<Session> serve(const std::string& device, const std::string& name) {
     SessionOptions options;
     options.log = [](LogLevel /*level*/, const std::string& text) { std::cout << text << "\n"; };

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <string>
 
+#include "mount/cuse_device.h"
 #include "mount/mounted.h"
 #include "preload/asked_devices.h"
 #include "preload/asker.h"
@@ -106,7 +107,8 @@ class PagedDevice final : public Stream {
 
 struct Way {
   Asker asker;
-  bool writeback_cache;
+  bool writeback_cache = false;
+  bool device = false;  ///< character devices by CUSE, not files of a mount
 };
 
 class ByMmapPagedTest : public ::testing::TestWithParam<Way> {
@@ -118,15 +120,27 @@ class ByMmapPagedTest : public ::testing::TestWithParam<Way> {
       return std::make_shared<PagedDevice>(*devices_, region_, letters_);
     }));
     ASSERT_TRUE(devices_->add_file({.name = "pages"}, file_));
+    if (GetParam().device) {
+      return;
+    }
     SessionOptions options;
     options.writeback_cache = GetParam().writeback_cache;  // which excludes passthrough: nothing can be shared
     mounted_ = std::make_unique<Mounted>(*devices_, std::move(options), Clients::elsewhere);
     DMMAP_NEEDS_ASKER(GetParam().asker, mounted_->session().connection());
   }
+  /// The client finds `device` in a folder.
+  void serve(const std::string& device) {
+    if (!GetParam().device) {
+      return;
+    }
+    DMMAP_NEEDS_CUSE();
+    cuse_ = std::make_unique<CuseDevice>(*devices_, device, device);
+    DMMAP_NEEDS_ASKER(GetParam().asker, cuse_->session().connection());
+  }
   void expect_success(const std::string& scenario) {
-    const auto client =
-        run(asked_by(GetParam().asker, DMMAP_PROGRAM, {DMMAP_CLIENT, scenario, mounted_->path().string()}), kPatience);
-    EXPECT_EQ(client.status, 0) << client.err << mounted_->log() << mounted_->trace();
+    const std::string folder = mounted_ ? mounted_->path().string() : "/dev";
+    const auto client = run(asked_by(GetParam().asker, DMMAP_PROGRAM, {DMMAP_CLIENT, scenario, folder}), kPatience);
+    EXPECT_EQ(client.status, 0) << client.err << (mounted_ ? mounted_->log() + mounted_->trace() : cuse_->log());
   }
 
   const std::shared_ptr<Letters> letters_ = std::make_shared<Letters>();
@@ -134,9 +148,14 @@ class ByMmapPagedTest : public ::testing::TestWithParam<Way> {
   const std::shared_ptr<PagedRegion> file_ = region_of(72, std::make_shared<Letters>());
   std::unique_ptr<AskedDevices> devices_;
   std::unique_ptr<Mounted> mounted_;
+  std::unique_ptr<CuseDevice> cuse_;
 };
 
 TEST_P(ByMmapPagedTest, PagesAreSuppliedTakenBackAndTakenAway) {
+  ASSERT_NO_FATAL_FAILURE(serve("paged"));
+  if (IsSkipped()) {
+    return;
+  }
   expect_success("paged");
   EXPECT_TRUE(devices_->wait_for("unmapped paged", 3));
   EXPECT_LT(devices_->place("unmap"), devices_->place("unmapped paged"));
@@ -149,14 +168,25 @@ TEST_P(ByMmapPagedTest, PagesAreSuppliedTakenBackAndTakenAway) {
 }
 
 TEST_P(ByMmapPagedTest, AFileIsTheSameByGrantAndByRead) {
-  expect_success("paged_file");
+  ASSERT_NO_FATAL_FAILURE(serve("pages"));
+  if (IsSkipped()) {
+    return;
+  }
+  expect_success(GetParam().device ? "paged_device" : "paged_file");
 }
 
-const auto kNameOfWay = [](const auto& way) { return way.param.writeback_cache ? "WritebackCache" : "WriteThrough"; };
+const auto kNameOfWay = [](const auto& way) {
+  return way.param.device ? "Device" : (way.param.writeback_cache ? "WritebackCache" : "WriteThrough");
+};
 INSTANTIATE_TEST_SUITE_P(Program, ByMmapPagedTest,
-                         ::testing::Values(Way{Asker::program, false}, Way{Asker::program, true}), kNameOfWay);
+                         ::testing::Values(Way{.asker = Asker::program},
+                                           Way{.asker = Asker::program, .writeback_cache = true}),
+                         kNameOfWay);
 INSTANTIATE_TEST_SUITE_P(Kernel, ByMmapPagedTest,
-                         ::testing::Values(Way{Asker::kernel, false}, Way{Asker::kernel, true}), kNameOfWay);
+                         ::testing::Values(Way{.asker = Asker::kernel},
+                                           Way{.asker = Asker::kernel, .writeback_cache = true},
+                                           Way{.asker = Asker::kernel, .device = true}),
+                         kNameOfWay);
 
 TEST(ByMmapWithoutPassthroughTest, SharedRegionsAreRefused) {
   DMMAP_NEEDS(needs::mounting());

@@ -61,9 +61,24 @@ void paged_file(const std::string& mount) {
   CHECK(::ftruncate(fd, 5 * kPage) == 0 && can_touch(beyond) && beyond[0] == 0);
 }
 
+// The same of a character device, where read(2) and write(2) have no place (fs/fuse/cuse.c, cuse_read_iter).
+void paged_device(const std::string& mount) {
+  const int fd = open_device(mount, "pages");
+  char* const mapped = map(fd, 2 * kPage);
+  char bytes[3] = {};
+  CHECK(::read(fd, bytes, 1) == 1 && bytes[0] == 'A' && mapped[0] == 'A');
+  mapped[1] = 'm';
+  CHECK(::read(fd, bytes, 2) == 2 && bytes[1] == 'm');
+  CHECK(::write(fd, "www", 3) == 3 && mapped[2] == 'w' && mapped[0] == 'w');
+  CHECK(!can_touch(map(fd, kPage, kReadWrite, 4 * kPage)));
+}
+
 }  // namespace
 
-const Entry kPaged[] = {
-    {"paged", paged}, {"paged_refused", paged_refused}, {"paged_file", paged_file}, {nullptr, nullptr}};
+const Entry kPaged[] = {{"paged", paged},
+                        {"paged_refused", paged_refused},
+                        {"paged_device", paged_device},
+                        {"paged_file", paged_file},
+                        {nullptr, nullptr}};
 
 }  // namespace client
