@@ -59,9 +59,12 @@ class Session {
 
   /// Makes /dev/NAME, by CUSE, and serves it as that one file of `filesystem`, which must outlive the session: a real
   /// character device, which any program takes for one. It can be mapped where the kernel has kernel/patches
-  /// (Tier::kernel), then by SharedRegions; elsewhere mmap(2) is ENODEV. Of `options` those of mounts don't count.
-  /// Clients of a device whose server has ended get errors, and what they have mapped stays. RELEASE isn't waited for
-  /// by close(2) after an mmap(2), and there's no FLUSH.
+  /// (Tier::kernel), by SharedRegions and PagedRegions; elsewhere mmap(2) is ENODEV. Of `options` those of mounts don't
+  /// count, and neither does the writeback cache.
+  /// Clients of a device whose server has ended get errors, and what they have mapped stays; what they have stored into
+  /// a PagedRegion and what isn't written back by then the source won't see: PagedRegion::unmap before stop(), where
+  /// that matters. RELEASE isn't waited for by close(2) after an mmap(2), and there's no FLUSH; read(2) and write(2)
+  /// have no offset, fsync(2) is EINVAL, msync(2) is as everywhere.
   /// Errors: EINVAL for a name that's none, ENOENT, ENODEV (no CUSE), EACCES, EEXIST (the name or the number is
   /// taken), EPROTO, ENOTSUP as mount().
   [[nodiscard]] static Result<Session> device(Filesystem& filesystem, const CharacterDevice& device,

@@ -203,7 +203,7 @@ inline constexpr std::size_t kOldestInit = 8;
 struct CuseInitIn {
   std::uint32_t major;
   std::uint32_t minor;
-  std::uint32_t unused;
+  std::uint32_t max_readahead;  // kernel/patches; otherwise 0
   std::uint32_t flags;
 };
 struct InterruptIn {
@@ -397,7 +397,7 @@ struct InitOut {
 struct CuseInitOut {
   std::uint32_t major;
   std::uint32_t minor;
-  std::uint32_t unused;
+  std::uint32_t max_readahead;  // kernel/patches; otherwise 0
   std::uint32_t flags;
   std::uint32_t max_read;
   std::uint32_t max_write;

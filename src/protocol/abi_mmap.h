@@ -13,7 +13,7 @@ namespace dmmap::protocol {
 
 /// INIT: FOPEN_MMAP is known.
 inline constexpr std::uint64_t kInitMmapRequests = std::uint64_t{1} << 62;
-/// CUSE_INIT: the same, and that backing files can be opened.
+/// CUSE_INIT: the same, and that backing files can be opened, and nodes by kDevIocNodes. max_readahead counts.
 inline constexpr std::uint32_t kCuseInitMmapRequests = std::uint32_t{1} << 30;
 /// OPEN's reply: each mmap(2) of this open file is asked for.
 inline constexpr std::uint32_t kOpenMmap = std::uint32_t{1} << 30;

@@ -50,6 +50,11 @@ Result<void> complete(SessionOptions& options) {
   return {};
 }
 
+/// Before /dev/fuse or /dev/cuse is opened, so that the watcher can't hold it. None where the options say so.
+Result<transport::Watcher> start_watcher(const SessionOptions& options) {
+  return options.watcher ? transport::Watcher::start() : transport::Watcher();
+}
+
 }  // namespace
 
 /// Invariant: once `supervisor_` runs, it alone ends the core, unmounts and dismisses the watcher.
@@ -57,6 +62,8 @@ class Session::Impl {
  public:
   Impl(transport::Watcher watcher, transport::Mounted mounted)
       : watcher_(std::move(watcher)), mounted_(std::move(mounted)) {}
+  /// Of a character device of this name.
+  Impl(transport::Watcher watcher, std::string device) : watcher_(std::move(watcher)), device_(std::move(device)) {}
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
@@ -81,6 +88,12 @@ class Session::Impl {
       core_->transport().close();
       unmount();
       return begun;
+    }
+    if (watcher_ && !device_.empty()) {
+      if (auto told = watcher_.watch_device(device_); !told) {
+        core_->transport().close();
+        return told;
+      }
     }
     core_->start();
     supervisor_ = start_thread("dmmap-session", [this] { supervise(); });
@@ -143,6 +156,7 @@ class Session::Impl {
 
   transport::Watcher watcher_;
   transport::Mounted mounted_;
+  std::string device_;
   std::chrono::milliseconds grace_{0};
   std::shared_ptr<session::Core> core_;
   std::atomic<bool> stop_{false};
@@ -158,27 +172,22 @@ Result<Session> Session::mount(Filesystem& filesystem, SessionOptions options) {
   if (auto good = complete(options); !good) {
     return tl::unexpected(good.error());
   }
-  // Before /dev/fuse is opened, so that the watcher can't hold it.
-  transport::Watcher watcher;
-  if (options.watcher) {
-    auto started = transport::Watcher::start();
-    if (!started) {
-      return tl::unexpected(started.error());
-    }
-    watcher = std::move(*started);
+  auto watcher = start_watcher(options);
+  if (!watcher) {
+    return tl::unexpected(watcher.error());
   }
   auto mounted = transport::mount(options.mount);
   if (!mounted) {
     return tl::unexpected(mounted.error());
   }
-  if (options.watcher) {
-    if (auto told = watcher.watch(mounted->mountpoint, mounted->connection, mounted->by_helper); !told) {
+  if (*watcher) {
+    if (auto told = watcher->watch(mounted->mountpoint, mounted->connection, mounted->by_helper); !told) {
       static_cast<void>(transport::unmount(mounted->mountpoint, mounted->connection, mounted->by_helper));
       return tl::unexpected(told.error());
     }
   }
   options.mount.mountpoint = mounted->mountpoint;
-  auto impl = std::make_unique<Impl>(std::move(watcher), std::move(*mounted));
+  auto impl = std::make_unique<Impl>(std::move(*watcher), std::move(*mounted));
   if (auto begun = impl->begin(filesystem, std::move(options)); !begun) {
     return tl::unexpected(begun.error());
   }
@@ -189,12 +198,16 @@ Result<Session> Session::device(Filesystem& filesystem, const CharacterDevice& d
   if (auto good = complete(options); !good) {
     return tl::unexpected(good.error());
   }
+  auto watcher = start_watcher(options);
+  if (!watcher) {
+    return tl::unexpected(watcher.error());
+  }
   auto transport = transport::DevCuse::open({device.name, device.major, device.minor, device.node});
   if (!transport) {
     return tl::unexpected(transport.error());
   }
   options.mount.mountpoint.clear();
-  auto impl = std::make_unique<Impl>(transport::Watcher(), transport::Mounted());
+  auto impl = std::make_unique<Impl>(std::move(*watcher), device.name);
   if (auto begun = impl->begin(filesystem, std::move(options), std::move(*transport)); !begun) {
     return begun.error().code != ENOTCONN
                ? tl::unexpected(begun.error())

@@ -89,7 +89,7 @@ std::size_t DevCuse::translate_init(std::span<std::byte> buffer) {
   auto header = struct_at<InHeader>(buffer.data());
   const auto asked = struct_at<protocol::CuseInitIn>(buffer.data() + sizeof header);
   init_.store(header.unique);
-  // With mmap requests come backing files. Nothing else that INIT speaks of is for devices.
+  // With mmap requests come backing files and nodes. Nothing else that INIT speaks of is for devices.
   const bool mmap = (asked.flags & protocol::kCuseInitMmapRequests) != 0;
   const std::uint64_t flags =
       protocol::init_flag::kInitExt |
@@ -97,6 +97,7 @@ std::size_t DevCuse::translate_init(std::span<std::byte> buffer) {
   protocol::InitIn init{};
   init.major = asked.major;
   init.minor = asked.minor;
+  init.max_readahead = asked.max_readahead;
   init.flags = static_cast<std::uint32_t>(flags);
   init.flags2 = static_cast<std::uint32_t>(flags >> 32U);
   header.opcode = static_cast<std::uint32_t>(Opcode::init);
@@ -130,6 +131,7 @@ Result<void> DevCuse::answer_init(RequestId request, std::span<const iovec> mess
   out.major = agreed.major;
   out.minor = agreed.minor;
   out.flags = (flags & protocol::kInitMmapRequests) != 0 ? protocol::kCuseInitMmapRequests : 0;
+  out.max_readahead = out.flags != 0 ? agreed.max_readahead : 0;
   out.max_read = agreed.max_write;
   out.max_write = agreed.max_write;
   out.dev_major = device_.major;

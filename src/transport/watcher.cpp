@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
@@ -28,13 +29,13 @@ namespace dmmap::transport {
 
 namespace {
 
-enum class Word : char { watch = 'w', detached = 'd', dismiss = 'q' };
+enum class Word : char { watch = 'w', watch_device = 'c', detached = 'd', dismiss = 'q' };
 
 struct Message {
   Word word = Word::watch;
   bool by_helper = false;
   std::uint32_t connection = 0;
-  std::array<char, PATH_MAX> mountpoint{};
+  std::array<char, PATH_MAX> mountpoint{};  // of a device: the file that aborts it
 };
 
 // Everything from here to watch_until_the_end runs in a copy of a process that may have had other threads: nothing that
@@ -149,6 +150,13 @@ bool still_mounted(const Message& what) noexcept {
   ::_exit(0);
 }
 
+// The file was opened when the device was ours: of another that got its name it isn't, and once ours has gone it's
+// nobody's (fs/kernfs/file.c, ENODEV).
+[[noreturn]] void abort_device(int file) noexcept {
+  static_cast<void>(!::write(file, "1", 1));
+  ::_exit(0);
+}
+
 [[noreturn]] void watch_until_the_end(int socket) noexcept {
   ::setsid();
   for (int number = 1; number < NSIG; ++number) {
@@ -172,6 +180,7 @@ bool still_mounted(const Message& what) noexcept {
   Message received;
   bool watching = false;
   bool detached = false;
+  int device = -1;
   while (true) {
     const ssize_t got = ::recv(3, &received, sizeof received, 0);
     if (got < 0 && errno == EINTR) {
@@ -181,12 +190,18 @@ bool still_mounted(const Message& what) noexcept {
       if (watching) {
         clean_up(what, detached);
       }
+      if (device >= 0) {
+        abort_device(device);
+      }
       ::_exit(0);
     }
     switch (received.word) {
       case Word::watch:
         what = received;
         watching = true;
+        break;
+      case Word::watch_device:
+        device = ::open(received.mountpoint.data(), O_WRONLY | O_CLOEXEC);
         break;
       case Word::detached:
         detached = true;
@@ -315,6 +330,14 @@ Result<void> Watcher::watch(const std::string& mountpoint, std::uint32_t connect
     return fail(ENAMETOOLONG, "the mount point's path is too long");
   }
   std::memcpy(message.mountpoint.data(), mountpoint.data(), mountpoint.size());
+  return guard_->send(message);
+}
+
+Result<void> Watcher::watch_device(const std::string& name) {
+  Message message;
+  message.word = Word::watch_device;
+  const std::string file = "/sys/class/cuse/" + name + "/abort";
+  std::memcpy(message.mountpoint.data(), file.data(), std::min(file.size(), message.mountpoint.size() - 1));
   return guard_->send(message);
 }
 

@@ -22,15 +22,20 @@ namespace dmmap::transport {
 class Watcher {
  public:
   Watcher() = default;
-  /// Starts the process. REQUIRES: /dev/fuse is not open yet for the mount to be watched.
+  /// Starts the process. REQUIRES: /dev/fuse, or /dev/cuse, is not open yet for what is to be watched.
   [[nodiscard]] static Result<Watcher> start();
 
   /// From here on, the end of this process means: abort and unmount.
   Result<void> watch(const std::string& mountpoint, std::uint32_t connection, bool by_helper);
+  /// The same of the character device that was made as /dev/`name`: abort, whereupon it's gone with this process. Only
+  /// who may write to its file in /sys/class/cuse (root) has that.
+  Result<void> watch_device(const std::string& name);
   /// The mount is out of the namespace, but not gone: abort only.
   void detached();
   /// All is cleaned up: the watcher ends.
   void dismiss();
+  /// Whether there's one.
+  [[nodiscard]] explicit operator bool() const { return guard_ != nullptr; }
 
  private:
   class Guard;

@@ -96,6 +96,25 @@ TEST_F(KernelCuseNodes, PagesThatTheServerBroughtAreThereForWhoMaps) {
   EXPECT_EQ(count_of_node(Opcode::read), reads);
 }
 
+TEST_F(KernelCuseNodes, AheadIsReadAsFarAsTheServerSaid) {
+  MmapServer::Options options{MmapServer::Kind::cuse};
+  for (const bool none : {true, false}) {
+    options.max_readahead = none ? 0 : 8 * kPage;
+    start(options, [this](const MmapIn& in) { return node_granted(in); });
+    EXPECT_EQ(server_->make_known(kNode), 0);
+    EXPECT_EQ(run_client([this] {
+                const int fd = ::open(server_->path().c_str(), O_RDWR);
+                return map(fd, PROT_READ)[4 * kPage] == 7 * 16 + 4 ? 0 : 1;
+              }),
+              0);
+    std::uint64_t bytes = 0;
+    for (const Asked& read : asked(Opcode::read)) {
+      bytes += read.size;
+    }
+    EXPECT_EQ(bytes, none ? kPage : 8 * kPage);
+  }
+}
+
 // As in a mount, what LOOKUP has brought is what FORGET takes: grants of a node that's known count for nothing.
 TEST_F(KernelCuseNodes, ANodeIsForgottenAsOftenAsItWasLookedUp) {
   start();

@@ -258,7 +258,7 @@ void MmapServer::handle(const std::byte* message, std::size_t size) {
                                   (options_.want_requests ? protocol::kInitMmapRequests & offered : 0);
       out.major = protocol::kAbiMajor;
       out.minor = in.minor;
-      out.max_readahead = in.max_readahead;
+      out.max_readahead = std::min(in.max_readahead, options_.max_readahead);
       out.flags = static_cast<std::uint32_t>(flags);
       out.flags2 = static_cast<std::uint32_t>(flags >> 32U);
       out.max_write = kMaxWrite;
@@ -278,6 +278,7 @@ void MmapServer::handle(const std::byte* message, std::size_t size) {
       fixed.major = protocol::kAbiMajor;
       fixed.minor = in.minor;
       fixed.flags = options_.want_requests ? in.flags & protocol::kCuseInitMmapRequests : 0;
+      fixed.max_readahead = std::min(in.max_readahead, options_.max_readahead);
       fixed.max_read = kMaxWrite;
       fixed.max_write = kMaxWrite;
       std::memcpy(out.data(), &fixed, sizeof(fixed));

@@ -70,6 +70,7 @@ class MmapServer {
     Kind kind = Kind::fuse;
     std::uint32_t open_flags = protocol::kOpenMmap | 1U;  ///< with FOPEN_DIRECT_IO
     bool want_requests = true;                            ///< the flag of INIT
+    std::uint32_t max_readahead = ~0U;                    ///< bytes; as much as the kernel likes
   };
 
   MmapServer(Options options, MmapPolicy policy);

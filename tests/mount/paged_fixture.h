@@ -1,4 +1,4 @@
-// PagedTest: one paged file, `f`, on a mount, whose source does what the test says.
+// PagedFixture: one paged file, `f`, on a mount or as a device, whose source does what the test says.
 #pragma once
 
 #include <dmmap/device.h>
@@ -6,16 +6,20 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "mount/cuse_device.h"
 #include "mount/mounted.h"
 #include "mount/played_source.h"
 #include "mount/remote_client.h"
 #include "mount/time_limit.h"
+#include "preload/asker.h"
 #include "support/requirement.h"
 
 namespace dmmap::testing {
@@ -29,12 +33,26 @@ inline std::span<const std::byte> as_bytes(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
-class PagedTest : public ::testing::Test {
+/// What the region is to its clients, and who has the server asked.
+enum class Place : std::uint8_t {
+  file,    ///< a file of a mount, which is asked about at open
+  asked,   ///< the same, and the kernel asks at each mmap
+  device,  ///< a character device
+};
+
+class PagedFixture : public ::testing::Test {
  protected:
   void SetUp() override {
     DMMAP_NEEDS(needs::mounting());
+    if (place() != Place::file) {
+      DMMAP_NEEDS_CUSE();
+      DeviceFilesystem none;
+      Mounted probe(none, {}, Clients::elsewhere);
+      DMMAP_NEEDS_ASKER(Asker::kernel, probe.session().connection());
+    }
     make(kSize, kSize);
   }
+  [[nodiscard]] virtual Place place() const { return Place::file; }
 
   void make(std::uint64_t size, std::uint64_t max_size) {
     source_ = std::make_shared<PlayedSource>(std::max(size, max_size));
@@ -43,13 +61,36 @@ class PagedTest : public ::testing::Test {
 
   void mount(SessionOptions options = {}) {
     ASSERT_TRUE(files_.add_file({.name = "f", .mode = 0666}, region_));
+    serve(std::move(options));
+    limit_.emplace(std::chrono::seconds(60), mount_ ? mount_->path() : path(),
+                   [region = region_] { return region->describe(); });
+  }
+  void serve(SessionOptions options) {
     if (!options.max_readahead) {
       options.max_readahead = 0;  // so that a touch is one page's fault
     }
-    mount_.emplace(files_, std::move(options));
-    limit_.emplace(std::chrono::seconds(60), mount_->path(), [region = region_] { return region->describe(); });
+    if (place() == Place::device) {
+      device_.emplace(files_, "f", "dmmap-test-paged", std::move(options));
+    } else {
+      mount_.emplace(files_, std::move(options), place() == Place::asked ? Clients::elsewhere : Clients::here);
+    }
   }
-  [[nodiscard]] RemoteClient client(std::size_t size = kSize) const { return RemoteClient(*mount_ / "f", size); }
+  /// The session's end.
+  void end() { mount_ ? mount_->end() : device_->end(); }
+  [[nodiscard]] std::filesystem::path path() const { return mount_ ? *mount_ / "f" : device_->path(); }
+  [[nodiscard]] Session& session() { return mount_ ? mount_->session() : device_->session(); }
+  [[nodiscard]] std::string log() const { return mount_ ? mount_->log() : device_->log(); }
+  [[nodiscard]] std::string trace() const { return mount_ ? mount_->trace() : device_->trace(); }
+
+  [[nodiscard]] RemoteClient client(std::size_t size = kSize) const { return RemoteClient(path(), size); }
+  /// fsync(2), or what a device has of that.
+  RemoteClient::Outcome sync(RemoteClient& client) const {
+    return place() == Place::device ? client.msync() : client.fsync();
+  }
+  /// pwrite(2), or what a device has of that.
+  RemoteClient::Outcome put(RemoteClient& client, std::uint64_t offset, std::string_view bytes) const {
+    return place() == Place::device ? client.store(offset, bytes) : client.pwrite(offset, bytes);
+  }
 
   [[nodiscard]] std::string read(std::uint64_t offset, std::size_t size) const {
     std::string text(size, '?');
@@ -63,7 +104,20 @@ class PagedTest : public ::testing::Test {
   std::shared_ptr<PagedRegion> region_;
   DeviceFilesystem files_;
   std::optional<Mounted> mount_;
+  std::optional<CuseDevice> device_;
   std::optional<TimeLimit> limit_;
 };
+
+/// Of files, by all that a file has.
+class PagedTest : public PagedFixture, public ::testing::WithParamInterface<Place> {
+ protected:
+  [[nodiscard]] Place place() const override { return GetParam(); }
+};
+/// Of whatever can be mapped, by mappings.
+class PagedAnywhereTest : public PagedTest {};
+
+[[nodiscard]] inline std::string name_of(const ::testing::TestParamInfo<Place>& place) {
+  return place.param == Place::file ? "File" : (place.param == Place::asked ? "AskedFile" : "Device");
+}
 
 }  // namespace dmmap::testing

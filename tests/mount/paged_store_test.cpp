@@ -21,12 +21,15 @@ namespace {
 
 class PagedStoreTest : public PagedTest {
  protected:
-  [[nodiscard]] RemoteClient reader() const { return RemoteClient(*mount_ / "f", kSize, O_RDONLY); }
-  [[nodiscard]] std::size_t stores() const { return count(mount_->trace(), "STORE node"); }
-  [[nodiscard]] std::size_t writes() const { return count(mount_->trace(), "WRITE "); }
+  [[nodiscard]] RemoteClient reader() const { return RemoteClient(path(), kSize, O_RDONLY); }
+  [[nodiscard]] std::size_t stores() const { return count(trace(), "STORE node"); }
+  [[nodiscard]] std::size_t writes() const { return count(trace(), "WRITE "); }
 };
 
-TEST_F(PagedStoreTest, WhatReadersMapIsWrittenWithoutARequest) {
+/// What only a file has.
+class PagedStoreFileTest : public PagedStoreTest {};
+
+TEST_P(PagedStoreTest, WhatReadersMapIsWrittenWithoutARequest) {
   mount();
   source_->put(0, std::string(kPage, '.'));
   RemoteClient client = reader();
@@ -41,11 +44,11 @@ TEST_F(PagedStoreTest, WhatReadersMapIsWrittenWithoutARequest) {
   ASSERT_TRUE(write(kSize - much.size(), much));
   EXPECT_EQ(client.load(kSize - much.size() - 1, 2).bytes, std::string("\0m", 2));
   EXPECT_EQ(client.load(kSize - 1, 1).bytes, "m");
-  EXPECT_EQ(client.file_size().result, static_cast<std::int64_t>(kSize));
+  EXPECT_EQ(region_->size(), kSize);
   EXPECT_EQ(writes(), 0U);
 }
 
-TEST_F(PagedStoreTest, ABitOfAnAbsentPageIsSeenWithTheRestOfIt) {
+TEST_P(PagedStoreTest, ABitOfAnAbsentPageIsSeenWithTheRestOfIt) {
   mount();
   source_->put(2 * kPage, std::string(kPage, 'o'));
   RemoteClient client = reader();
@@ -54,26 +57,26 @@ TEST_F(PagedStoreTest, ABitOfAnAbsentPageIsSeenWithTheRestOfIt) {
   EXPECT_EQ(stores(), 1U);
 }
 
-TEST_F(PagedStoreTest, AClientThatMayWriteEndsIt) {
+TEST_P(PagedStoreTest, AClientThatMayWriteEndsIt) {
   mount();
   RemoteClient client = reader();
   ASSERT_TRUE(write(0, "one"));
   EXPECT_EQ(stores(), 1U);
   {
-    RemoteClient writer(*mount_ / "f", kSize);
+    RemoteClient writer(path(), kSize);
     ASSERT_TRUE(writer.store(3, "and").ok());
     ASSERT_TRUE(write(0, "two"));
     EXPECT_EQ(stores(), 1U);
     EXPECT_EQ(client.load(0, 6).bytes, "twoand");
   }
-  EXPECT_TRUE(wait_until([&] { return count(mount_->trace(), "RELEASE") > 0; }, kPatience));
+  EXPECT_TRUE(wait_until([&] { return count(trace(), "RELEASE") > 0; }, kPatience));
   // Another thread may still be at it.
   EXPECT_TRUE(wait_until([&] { return write(0, "six") && stores() == 2; }, kPatience));
   EXPECT_EQ(client.load(0, 6).bytes, "sixand");
   EXPECT_EQ(source_->text(0, 6), "sixand");
 }
 
-TEST_F(PagedStoreTest, WhatTheSourceRefusesIsSeenAndKept) {
+TEST_P(PagedStoreTest, WhatTheSourceRefusesIsSeenAndKept) {
   mount();
   RemoteClient client = reader();
   source_->on_writeback([](std::uint64_t, std::span<const std::byte>, WritebackReply reply) { reply.error(ENOSPC); });
@@ -89,7 +92,7 @@ TEST_F(PagedStoreTest, WhatTheSourceRefusesIsSeenAndKept) {
   EXPECT_EQ(source_->text(0, 4), "kept");
 }
 
-TEST_F(PagedStoreTest, WhoMayWriteWaitsForAStoreUnderWay) {
+TEST_P(PagedStoreFileTest, WhoMayWriteWaitsForAStoreUnderWay) {
   mount();
   std::promise<void> storing;
   std::promise<void> go_on;
@@ -104,11 +107,11 @@ TEST_F(PagedStoreTest, WhoMayWriteWaitsForAStoreUnderWay) {
   ASSERT_EQ(storing.get_future().wait_for(kPatience), std::future_status::ready);
   std::atomic<bool> opened{false};
   std::thread writer([&] {
-    const UniqueFd fd(open_file(*mount_ / "f", O_RDWR));
+    const UniqueFd fd(open_file(path(), O_RDWR));
     opened = true;
     EXPECT_EQ(::pwrite(fd.get(), "X", 1, 0), 1);
   });
-  EXPECT_TRUE(wait_until([&] { return count(mount_->trace(), "OPEN ") >= 2; }, kPatience)) << mount_->trace();
+  EXPECT_TRUE(wait_until([&] { return count(trace(), "OPEN ") >= 2; }, kPatience)) << trace();
   EXPECT_EQ(client.load(kPage, 1).bytes, std::string(1, '\0')) << "nobody else waits";
   EXPECT_FALSE(opened.load());
   go_on.set_value();
@@ -118,7 +121,7 @@ TEST_F(PagedStoreTest, WhoMayWriteWaitsForAStoreUnderWay) {
   EXPECT_EQ(source_->text(0, 6), "Xtored");
 }
 
-TEST_F(PagedStoreTest, ALateFaultDoesNotCoverIt) {
+TEST_P(PagedStoreTest, ALateFaultDoesNotCoverIt) {
   mount();
   std::promise<FaultReply> asked;
   source_->put(0, "old!");
@@ -139,12 +142,12 @@ TEST_F(PagedStoreTest, ALateFaultDoesNotCoverIt) {
 }
 
 // Counters of the server's and of clients' share pages that are taken back all the time; none ever goes back.
-TEST_F(PagedStoreTest, NothingGoesBackWhileWritersComeAndGo) {
+TEST_P(PagedStoreTest, NothingGoesBackWhileWritersComeAndGo) {
   mount({.threads = 2});
   constexpr std::size_t kCounted = 8;
   constexpr auto kTime = std::chrono::seconds(3);
   RemoteClient client = reader();
-  RemoteClient writer(*mount_ / "f", kSize);
+  RemoteClient writer(path(), kSize);
   std::atomic<bool> over{false};
   std::vector<std::thread> threads;
   const auto number = [](std::uint64_t value) {
@@ -211,6 +214,10 @@ TEST_F(PagedStoreTest, NothingGoesBackWhileWritersComeAndGo) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Open, PagedStoreTest, ::testing::Values(Place::file), name_of);
+INSTANTIATE_TEST_SUITE_P(Kernel, PagedStoreTest, ::testing::Values(Place::asked, Place::device), name_of);
+INSTANTIATE_TEST_SUITE_P(Open, PagedStoreFileTest, ::testing::Values(Place::file), name_of);
 
 }  // namespace
 }  // namespace dmmap::testing

@@ -16,7 +16,7 @@
 namespace dmmap::testing {
 namespace {
 
-TEST_F(PagedTest, ATouchIsAFaultOfThatPageAndOfNoOther) {
+TEST_P(PagedAnywhereTest, ATouchIsAFaultOfThatPageAndOfNoOther) {
   mount();
   source_->put(3 * kPage, "three");
   RemoteClient reader = client();
@@ -29,7 +29,7 @@ TEST_F(PagedTest, ATouchIsAFaultOfThatPageAndOfNoOther) {
   EXPECT_EQ(region_->counters().pages_supplied, 1U);
 }
 
-TEST_F(PagedTest, EveryFaceOfTheFileShowsTheSameBytes) {
+TEST_P(PagedTest, EveryFaceOfTheFileShowsTheSameBytes) {
   mount();
   RemoteClient one = client();
   RemoteClient two = client();
@@ -45,18 +45,18 @@ TEST_F(PagedTest, EveryFaceOfTheFileShowsTheSameBytes) {
   EXPECT_EQ(source_->text(30, 13), "by the server") << "the source has it when write returns";
 }
 
-TEST_F(PagedTest, FsyncAndMsyncReturnAfterTheWriteback) {
+TEST_P(PagedAnywhereTest, FsyncAndMsyncReturnAfterTheWriteback) {
   mount();
   RemoteClient writer = client();
   EXPECT_TRUE(writer.store(0, "one").ok());
-  EXPECT_TRUE(writer.fsync().ok());
+  EXPECT_TRUE(sync(writer).ok());
   EXPECT_EQ(source_->text(0, 3), "one");
   EXPECT_TRUE(writer.store(0, "two").ok());
   EXPECT_TRUE(writer.msync().ok());
   EXPECT_EQ(source_->text(0, 3), "two");
 }
 
-TEST_F(PagedTest, BytesOfBothSidesInOnePageSurviveWritebackAndEviction) {
+TEST_P(PagedAnywhereTest, BytesOfBothSidesInOnePageSurviveWritebackAndEviction) {
   mount();
   RemoteClient writer = client();
   EXPECT_TRUE(writer.store(0, "client").ok());
@@ -70,7 +70,7 @@ TEST_F(PagedTest, BytesOfBothSidesInOnePageSurviveWritebackAndEviction) {
   EXPECT_EQ(writer.load(0, 6).bytes, "client");
 }
 
-TEST_F(PagedTest, WhatIsWrittenAtOnceReachesTheSourceAtOnce) {
+TEST_P(PagedTest, WhatIsWrittenAtOnceReachesTheSourceAtOnce) {
   mount();
   RemoteClient one = client();
   ASSERT_TRUE(write(0, std::string(16 * kPage, 's')));
@@ -80,20 +80,20 @@ TEST_F(PagedTest, WhatIsWrittenAtOnceReachesTheSourceAtOnce) {
   EXPECT_EQ(read(15 * kPage, 2), "cc");
 }
 
-TEST_F(PagedTest, ReadingCachedPagesAsksNothing) {
+TEST_P(PagedAnywhereTest, ReadingCachedPagesAsksNothing) {
   mount();
   RemoteClient one = client();
   EXPECT_EQ(read(0, kPage).size(), kPage);
-  const std::string before = mount_->trace();
+  const std::string before = trace();
   for (int i = 0; i < 10; ++i) {
     EXPECT_EQ(read(0, kPage).size(), kPage);
   }
   // One question a second for the attributes is all that there may be.
-  const std::string after = mount_->trace().substr(before.size());
+  const std::string after = trace().substr(before.size());
   EXPECT_LE(std::count(after.begin(), after.end(), '\n'), 2) << after;
 }
 
-TEST_F(PagedTest, AfterUnmapTheSourceHasAllAndTheNextTouchFaults) {
+TEST_P(PagedAnywhereTest, AfterUnmapTheSourceHasAllAndTheNextTouchFaults) {
   mount();
   RemoteClient writer = client();
   EXPECT_TRUE(writer.store(kPage, "stored").ok());
@@ -109,7 +109,7 @@ TEST_F(PagedTest, AfterUnmapTheSourceHasAllAndTheNextTouchFaults) {
   EXPECT_EQ(region_->counters().unmaps, 1U);
 }
 
-TEST_F(PagedTest, WhatIsSuppliedBeyondWhatWasAskedNeedsNoFault) {
+TEST_P(PagedAnywhereTest, WhatIsSuppliedBeyondWhatWasAskedNeedsNoFault) {
   mount();
   for (std::size_t page = 0; page < kPages; ++page) {
     source_->put(page * kPage, std::to_string(100 + page));
@@ -134,7 +134,7 @@ TEST_F(PagedTest, WhatIsSuppliedBeyondWhatWasAskedNeedsNoFault) {
   EXPECT_EQ(region_->counters().pages_supplied, 16U);
 }
 
-TEST_F(PagedTest, WhatIsBeingPushedIsTakenBackToo) {
+TEST_P(PagedAnywhereTest, WhatIsBeingPushedIsTakenBackToo) {
   mount();
   source_->on_fault([this](PageRange, FaultReply reply) { source_->supply({0, kPages}, reply); });
   RemoteClient reader = client();
@@ -148,7 +148,7 @@ TEST_F(PagedTest, WhatIsBeingPushedIsTakenBackToo) {
   }
 }
 
-TEST_F(PagedTest, SurplusNeverCoversWhatWasWrittenSinceItWasAsked) {
+TEST_P(PagedAnywhereTest, SurplusNeverCoversWhatWasWrittenSinceItWasAsked) {
   mount();
   std::promise<void> asked;
   std::optional<FaultReply> late;
@@ -168,7 +168,7 @@ TEST_F(PagedTest, SurplusNeverCoversWhatWasWrittenSinceItWasAsked) {
   const std::string old(4 * kPage, 'o');
   // Page 1 by the server, page 2 by a client; both evicted again, so that the surplus could be taken.
   ASSERT_TRUE(write(kPage, "new1"));
-  ASSERT_TRUE(other.pwrite(2 * kPage, "new2").ok());
+  ASSERT_TRUE(put(other, 2 * kPage, "new2").ok());
   ASSERT_TRUE(region_->unmap({1, 2}));
   late->ok(0, as_bytes(old));
   EXPECT_EQ(reader.finish(kPatience).value().bytes, "o");
@@ -177,7 +177,7 @@ TEST_F(PagedTest, SurplusNeverCoversWhatWasWrittenSinceItWasAsked) {
   EXPECT_EQ(reader.load(2 * kPage, 4).bytes, "new2");
 }
 
-TEST_F(PagedTest, PushingDoesNotWaitForAFaultInFlight) {
+TEST_P(PagedAnywhereTest, PushingDoesNotWaitForAFaultInFlight) {
   mount();
   std::promise<void> asked;
   std::optional<FaultReply> late;
@@ -202,7 +202,7 @@ TEST_F(PagedTest, PushingDoesNotWaitForAFaultInFlight) {
   EXPECT_EQ(stuck.finish(kPatience).value().bytes, "x");
 }
 
-TEST_F(PagedTest, ConcurrentFaultsOnOnePageAskOnce) {
+TEST_P(PagedAnywhereTest, ConcurrentFaultsOnOnePageAskOnce) {
   mount();
   std::promise<void> asked;
   std::vector<FaultReply> late;
@@ -216,7 +216,7 @@ TEST_F(PagedTest, ConcurrentFaultsOnOnePageAskOnce) {
   });
   std::deque<RemoteClient> readers;
   for (int i = 0; i < 8; ++i) {
-    readers.emplace_back(*mount_ / "f", kSize);
+    readers.emplace_back(path(), kSize);
     readers.back().begin_load(0, 1);
   }
   ASSERT_EQ(asked.get_future().wait_for(kPatience), std::future_status::ready);
@@ -231,7 +231,7 @@ TEST_F(PagedTest, ConcurrentFaultsOnOnePageAskOnce) {
   }
 }
 
-TEST_F(PagedTest, DiscardedPagesAreZerosToAll) {
+TEST_P(PagedAnywhereTest, DiscardedPagesAreZerosToAll) {
   mount();
   RemoteClient writer = client();
   EXPECT_TRUE(writer.store(0, "gone").ok());
@@ -242,7 +242,7 @@ TEST_F(PagedTest, DiscardedPagesAreZerosToAll) {
   EXPECT_EQ(writer.load(kPage, 5).bytes, "stays");
 }
 
-TEST_F(PagedTest, ResizeCutsAndGrowsWhatMappingsShow) {
+TEST_P(PagedTest, ResizeCutsAndGrowsWhatMappingsShow) {
   mount();
   RemoteClient writer = client();
   EXPECT_TRUE(writer.store(kSize - 4, "tail").ok());
@@ -261,7 +261,20 @@ TEST_F(PagedTest, ResizeCutsAndGrowsWhatMappingsShow) {
   EXPECT_EQ(read(kSize - 4, 4), std::string(4, '\0'));
 }
 
-TEST_F(PagedTest, ClientsMayGrowItAsFarAsTheServerSays) {
+TEST_P(PagedAnywhereTest, ResizeByTheServerIsSeenByWhoHasItMapped) {
+  mount();
+  RemoteClient writer = client();
+  EXPECT_TRUE(writer.store(kSize - 4, "tail").ok());
+  EXPECT_TRUE(writer.store(kPage, "stays").ok());
+  ASSERT_TRUE(region_->resize(kPage + 10));
+  EXPECT_EQ(writer.load(2 * kPage, 1).error, -SIGBUS);
+  EXPECT_EQ(writer.load(kPage, 5).bytes, "stays");
+  ASSERT_TRUE(region_->resize(kSize));
+  EXPECT_EQ(writer.load(kSize - 4, 4).bytes, std::string(4, '\0'));
+  EXPECT_EQ(client().load(kPage, 5).bytes, "stays");
+}
+
+TEST_P(PagedTest, ClientsMayGrowItAsFarAsTheServerSays) {
   make(0, 2 * kPage);
   mount();
   RemoteClient writer = client(2 * kPage);
@@ -273,7 +286,7 @@ TEST_F(PagedTest, ClientsMayGrowItAsFarAsTheServerSays) {
   EXPECT_EQ(writer.load(2 * kPage - 1, 1).bytes, "x");
 }
 
-TEST_F(PagedTest, ALateFaultNeverCoversANewerWrite) {
+TEST_P(PagedAnywhereTest, ALateFaultNeverCoversANewerWrite) {
   mount();
   std::promise<void> asked;
   std::optional<FaultReply> late;
@@ -295,19 +308,24 @@ TEST_F(PagedTest, ALateFaultNeverCoversANewerWrite) {
   EXPECT_EQ(source_->text(0, 3), "new");
 }
 
-TEST_F(PagedTest, RevokedPagesAreSigbusAndTheServersOwnStay) {
+TEST_P(PagedAnywhereTest, RevokedPagesAreSigbusAndTheServersOwnStay) {
   mount();
   RemoteClient writer = client();
   EXPECT_TRUE(writer.store(0, "mine").ok());
   ASSERT_TRUE(region_->revoke());
   EXPECT_EQ(writer.load(0, 1).error, -SIGBUS);
-  EXPECT_EQ(client().open_error(), ESTALE) << "it can't be opened any more";
+  RemoteClient late = client();
+  if (place() == Place::device) {
+    EXPECT_EQ(late.load(0, 1).error, ENODEV) << "it can't be mapped any more";
+  } else {
+    EXPECT_EQ(late.open_error(), ESTALE) << "it can't be opened any more";
+  }
   EXPECT_EQ(read(0, 4), "mine");
   EXPECT_TRUE(write(0, "yours"));
   EXPECT_EQ(read(0, 5), "yours");
 }
 
-TEST_F(PagedTest, WithoutAClientAndWithoutAMountTheCallsWorkAllTheSame) {
+TEST_P(PagedAnywhereTest, WithoutAClientAndWithoutAMountTheCallsWorkAllTheSame) {
   EXPECT_TRUE(write(5, "before"));
   EXPECT_EQ(read(5, 6), "before");
   mount();
@@ -315,13 +333,13 @@ TEST_F(PagedTest, WithoutAClientAndWithoutAMountTheCallsWorkAllTheSame) {
   EXPECT_TRUE(wait_until([&] { return !region_->in_use(); }, kPatience));
   EXPECT_TRUE(write(5, "closed"));
   EXPECT_EQ(client().load(5, 6).bytes, "closed");
-  mount_->end();
+  end();
   EXPECT_EQ(read(5, 6), "closed");
   EXPECT_TRUE(write(5, "after "));
   EXPECT_EQ(read(5, 6), "after ");
 }
 
-TEST_F(PagedTest, ARegionIsOneNodesAndOneNodeHasOneRegion) {
+TEST_P(PagedTest, ARegionIsOneNodesAndOneNodeHasOneRegion) {
   ASSERT_TRUE(files_.add_file({.name = "g"}, region_));
   mount();
   RemoteClient one = client();
@@ -330,7 +348,7 @@ TEST_F(PagedTest, ARegionIsOneNodesAndOneNodeHasOneRegion) {
 }
 
 // What holds a node is let go of: the kernel forgets it when its last client has.
-TEST_F(PagedTest, NothingHoldsTheNodeWhenItsClientsHaveGone) {
+TEST_P(PagedAnywhereTest, NothingHoldsTheNodeWhenItsClientsHaveGone) {
   mount();
   {
     RemoteClient one = client();
@@ -340,12 +358,12 @@ TEST_F(PagedTest, NothingHoldsTheNodeWhenItsClientsHaveGone) {
   EXPECT_TRUE(wait_until(
       [&] {
         std::ofstream("/proc/sys/vm/drop_caches") << "2";
-        return mount_->session().connection().outstanding_lookups() == 0;
+        return session().connection().outstanding_lookups() == 0;
       },
       kPatience));
 }
 
-class WritebackCacheTest : public PagedTest {};
+class WritebackCacheTest : public PagedFixture {};
 
 TEST_F(WritebackCacheTest, TheSameHolds) {
   make(kSize, 2 * kSize);
@@ -366,6 +384,11 @@ TEST_F(WritebackCacheTest, TheSameHolds) {
   EXPECT_EQ(two.load(kPage, 1).error, -SIGBUS);
   EXPECT_EQ(two.load(200, 6).bytes, "server");
 }
+
+INSTANTIATE_TEST_SUITE_P(Open, PagedTest, ::testing::Values(Place::file), name_of);
+INSTANTIATE_TEST_SUITE_P(Kernel, PagedTest, ::testing::Values(Place::asked), name_of);
+INSTANTIATE_TEST_SUITE_P(Open, PagedAnywhereTest, ::testing::Values(Place::file), name_of);
+INSTANTIATE_TEST_SUITE_P(Kernel, PagedAnywhereTest, ::testing::Values(Place::asked, Place::device), name_of);
 
 }  // namespace
 }  // namespace dmmap::testing

@@ -15,7 +15,7 @@
 namespace dmmap::testing {
 namespace {
 
-TEST_F(PagedTest, AFaultThatFailsIsSigbusToTheToucherAndEioToRead) {
+TEST_P(PagedAnywhereTest, AFaultThatFailsIsSigbusToTheToucherAndEioToRead) {
   mount();
   source_->on_fault([](PageRange, FaultReply reply) { reply.error(EIO); });
   RemoteClient reader = client();
@@ -29,21 +29,21 @@ TEST_F(PagedTest, AFaultThatFailsIsSigbusToTheToucherAndEioToRead) {
   EXPECT_TRUE(reader.load(0, 1).ok()) << "an error isn't for ever";
 }
 
-TEST_F(PagedTest, SourcesThatAnswerBadlyAreToldOfAndHangNobody) {
+TEST_P(PagedAnywhereTest, SourcesThatAnswerBadlyAreToldOfAndHangNobody) {
   mount();
   RemoteClient reader = client();
   source_->on_fault([](PageRange wanted, FaultReply reply) { reply.ok(wanted.first * kPage, as_bytes("short")); });
   EXPECT_EQ(reader.load(0, 1).error, -SIGBUS);
-  EXPECT_NE(mount_->log().find("supplied 5 bytes"), std::string::npos) << mount_->log();
+  EXPECT_NE(log().find("supplied 5 bytes"), std::string::npos) << log();
   source_->on_fault([](PageRange, FaultReply) {});
   EXPECT_EQ(reader.load(0, 1).error, -SIGBUS);
-  EXPECT_NE(mount_->log().find("dropped a question unanswered"), std::string::npos) << mount_->log();
+  EXPECT_NE(log().find("dropped a question unanswered"), std::string::npos) << log();
   source_->on_fault([this](PageRange wanted, FaultReply reply) {
     source_->supply(wanted, reply);
     source_->supply(wanted, reply);
   });
   EXPECT_TRUE(reader.load(0, 1).ok());
-  EXPECT_TRUE(wait_until([&] { return mount_->log().find("answered twice") != std::string::npos; }, kPatience));
+  EXPECT_TRUE(wait_until([&] { return log().find("answered twice") != std::string::npos; }, kPatience));
   // Far too much, and past the end.
   source_->on_fault([](PageRange, FaultReply reply) { reply.ok(0, as_bytes(std::string(kSize + 10 * kPage, 'm'))); });
   EXPECT_EQ(reader.load(kSize - 1, 1).bytes, "m");
@@ -55,7 +55,7 @@ TEST_F(PagedTest, SourcesThatAnswerBadlyAreToldOfAndHangNobody) {
   EXPECT_EQ(reader.load(0, 1).error, -SIGBUS);
 }
 
-TEST_F(PagedTest, AnAnswerMayComeAfterTheClientDied) {
+TEST_P(PagedAnywhereTest, AnAnswerMayComeAfterTheClientDied) {
   mount();
   std::promise<void> asked;
   std::optional<FaultReply> late;
@@ -63,7 +63,7 @@ TEST_F(PagedTest, AnAnswerMayComeAfterTheClientDied) {
     late.emplace(std::move(reply));
     asked.set_value();
   });
-  auto reader = std::make_unique<RemoteClient>(*mount_ / "f", kSize);
+  auto reader = std::make_unique<RemoteClient>(path(), kSize);
   reader->begin_load(0, 1);
   ASSERT_EQ(asked.get_future().wait_for(kPatience), std::future_status::ready);
   reader->kill();
@@ -73,7 +73,7 @@ TEST_F(PagedTest, AnAnswerMayComeAfterTheClientDied) {
   EXPECT_TRUE(client().load(kPage, 1).ok());
 }
 
-TEST_F(PagedTest, AnAnswerMayComeAfterTheMountAndTheRegionHaveGone) {
+TEST_P(PagedAnywhereTest, AnAnswerMayComeAfterTheMountAndTheRegionHaveGone) {
   mount({.unmount_grace = std::chrono::milliseconds(100)});
   std::promise<void> asked;
   std::optional<FaultReply> late;
@@ -84,7 +84,7 @@ TEST_F(PagedTest, AnAnswerMayComeAfterTheMountAndTheRegionHaveGone) {
   RemoteClient reader = client();
   reader.begin_load(0, 1);
   ASSERT_EQ(asked.get_future().wait_for(kPatience), std::future_status::ready);
-  mount_->end();
+  end();
   EXPECT_EQ(reader.finish(kPatience).value().error, -SIGBUS);
   limit_.reset();
   region_.reset();
@@ -92,14 +92,14 @@ TEST_F(PagedTest, AnAnswerMayComeAfterTheMountAndTheRegionHaveGone) {
   late->ok(0, as_bytes(std::string(kPage, 'x')));
 }
 
-TEST_F(PagedTest, AFailedWritebackShowsAtFsyncAndLosesNothing) {
+TEST_P(PagedAnywhereTest, AFailedWritebackShowsAtFsyncAndLosesNothing) {
   mount();
   RemoteClient writer = client();
   EXPECT_TRUE(writer.store(0, "precious").ok());
   source_->on_writeback([](std::uint64_t, std::span<const std::byte>, WritebackReply reply) { reply.error(ENOSPC); });
-  EXPECT_FALSE(writer.fsync().ok());
+  EXPECT_FALSE(sync(writer).ok());
   EXPECT_EQ(region_->counters().bytes_kept, kPage);
-  EXPECT_FALSE(writer.fsync().ok()) << "as long as the source hasn't got them";
+  EXPECT_FALSE(sync(writer).ok()) << "as long as the source hasn't got them";
   // The kernel may drop the page now: it's clean to it.
   EXPECT_TRUE(writer.forget().ok());
   EXPECT_TRUE(writer.evict().ok());
@@ -109,13 +109,13 @@ TEST_F(PagedTest, AFailedWritebackShowsAtFsyncAndLosesNothing) {
   EXPECT_EQ(unmapped.error().code, ENOSPC);
   EXPECT_EQ(writer.load(0, 8).bytes, "precious");
   source_->on_writeback({});
-  EXPECT_TRUE(writer.fsync().ok());
+  EXPECT_TRUE(sync(writer).ok());
   EXPECT_EQ(source_->text(0, 8), "precious");
   EXPECT_EQ(region_->counters().bytes_kept, 0U);
   EXPECT_TRUE(region_->unmap({0, 1}));
 }
 
-TEST_F(PagedTest, AWriteOfTheServersThatTheSourceRefusesIsVisibleAndKept) {
+TEST_P(PagedAnywhereTest, AWriteOfTheServersThatTheSourceRefusesIsVisibleAndKept) {
   mount();
   RemoteClient reader = client();
   EXPECT_TRUE(reader.store(50, "stored").ok());
@@ -126,12 +126,12 @@ TEST_F(PagedTest, AWriteOfTheServersThatTheSourceRefusesIsVisibleAndKept) {
   EXPECT_EQ(reader.load(0, 7).bytes, "refused");
   EXPECT_EQ(reader.load(50, 6).bytes, "stored");
   source_->on_writeback({});
-  EXPECT_TRUE(reader.fsync().ok());
+  EXPECT_TRUE(sync(reader).ok());
   EXPECT_EQ(source_->text(0, 7), "refused");
   EXPECT_EQ(source_->text(50, 6), "stored");
 }
 
-TEST_F(PagedTest, RangesOutsideTheRegionAreRefused) {
+TEST_P(PagedAnywhereTest, RangesOutsideTheRegionAreRefused) {
   mount();
   std::byte byte{};
   constexpr std::uint64_t kHuge = ~std::uint64_t{0};
@@ -144,7 +144,7 @@ TEST_F(PagedTest, RangesOutsideTheRegionAreRefused) {
   EXPECT_TRUE(region_->unmap({kPages, 0}));
 }
 
-TEST_F(PagedTest, CallsFromHandlersWorkAndThoseThatCouldNeverEndSaySo) {
+TEST_P(PagedAnywhereTest, CallsFromHandlersWorkAndThoseThatCouldNeverEndSaySo) {
   mount();
   RemoteClient reader = client();
   EXPECT_TRUE(reader.store(8 * kPage, "there").ok());
@@ -183,11 +183,11 @@ TEST_F(PagedTest, CallsFromHandlersWorkAndThoseThatCouldNeverEndSaySo) {
     source_->take(offset, bytes, reply);
   });
   EXPECT_TRUE(reader.store(0, "dirty").ok());
-  EXPECT_TRUE(reader.fsync().ok());
+  EXPECT_TRUE(sync(reader).ok());
   EXPECT_EQ(in_writeback.load(), EDEADLK);
 }
 
-TEST_F(PagedTest, TwoHandlersThatWaitForEachOtherDoNotHang) {
+TEST_P(PagedAnywhereTest, TwoHandlersThatWaitForEachOtherDoNotHang) {
   mount();
   std::atomic<int> inside{0};
   std::atomic<int> refused{0};
@@ -203,8 +203,8 @@ TEST_F(PagedTest, TwoHandlersThatWaitForEachOtherDoNotHang) {
     refused += !other && other.error().code == EDEADLK ? 1 : 0;
     source_->supply(wanted, reply);
   });
-  mount_->end();
-  mount_.emplace(files_, SessionOptions{.threads = 2, .max_readahead = 0});
+  end();
+  serve({.threads = 2});
   RemoteClient one = client();
   RemoteClient two = client();
   one.begin_load(0, 1);
@@ -214,7 +214,7 @@ TEST_F(PagedTest, TwoHandlersThatWaitForEachOtherDoNotHang) {
   EXPECT_EQ(refused.load(), 1);
 }
 
-TEST_F(PagedTest, AThreadThatHoldsTheAnswerCannotWaitForIt) {
+TEST_P(PagedAnywhereTest, AThreadThatHoldsTheAnswerCannotWaitForIt) {
   mount();
   std::promise<void> asked;
   std::promise<std::unique_ptr<FaultReply>> handed;
@@ -239,7 +239,7 @@ TEST_F(PagedTest, AThreadThatHoldsTheAnswerCannotWaitForIt) {
   EXPECT_EQ(reader.load(kPage, 2).bytes, "El");
 }
 
-TEST_F(PagedTest, AStoreOfAClientThatIsKilledIsKept) {
+TEST_P(PagedAnywhereTest, AStoreOfAClientThatIsKilledIsKept) {
   mount();
   {
     RemoteClient writer = client();
@@ -252,18 +252,18 @@ TEST_F(PagedTest, AStoreOfAClientThatIsKilledIsKept) {
   EXPECT_EQ(source_->text(0, 10), "last words");
 }
 
-TEST_F(PagedTest, TheRegionsOwnNamesOpenToNobodyElse) {
+TEST_P(PagedTest, TheRegionsOwnNamesOpenToNobodyElse) {
   mount();
   RemoteClient one = client();
   ASSERT_TRUE(write(0, "x"));
-  const std::string trace = mount_->trace();
+  const std::string trace = this->trace();
   const std::size_t at = trace.find(".dmmap-");
   ASSERT_NE(at, std::string::npos) << trace;
   const std::string name = trace.substr(at, trace.find('"', at) - at);
   EXPECT_EQ(in_child([&] { return -open_file(*mount_ / name, O_RDWR); }), ENOENT);
 }
 
-TEST_F(PagedTest, WhatIsUnderWayCanBeAskedFor) {
+TEST_P(PagedAnywhereTest, WhatIsUnderWayCanBeAskedFor) {
   mount();
   EXPECT_EQ(region_->describe(), "");
   std::promise<void> asked;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <iostream>
 #include <utility>
 
@@ -9,16 +10,17 @@
 
 namespace dmmap::testing {
 
-TimeLimit::TimeLimit(std::chrono::seconds limit, std::filesystem::path mountpoint,
-                     std::function<std::string()> describe) {
-  thread_ = std::thread([this, limit, mountpoint = std::move(mountpoint), describe = std::move(describe)] {
+TimeLimit::TimeLimit(std::chrono::seconds limit, std::filesystem::path path, std::function<std::string()> describe) {
+  thread_ = std::thread([this, limit, path = std::move(path), describe = std::move(describe)] {
     std::unique_lock lock(lock_);
     if (changed_.wait_for(lock, limit, [this] { return over_; })) {
       return;
     }
     passed_ = true;
     std::cerr << "the time limit of " << limit.count() << " s was passed; under way:\n" << describe();
-    if (const auto connection = fuse_connection_of(mountpoint)) {
+    if (path.parent_path() == "/dev") {
+      std::ofstream("/sys/class/cuse" / path.filename() / "abort") << "1";
+    } else if (const auto connection = fuse_connection_of(path)) {
       abort_connection(*connection);
     }
   });

@@ -16,9 +16,9 @@ namespace dmmap::testing {
 
 class TimeLimit {
  public:
-  /// After `limit` what `describe` says goes to stderr, and the FUSE connection of the mount at `mountpoint` is
-  /// aborted.
-  TimeLimit(std::chrono::seconds limit, std::filesystem::path mountpoint, std::function<std::string()> describe);
+  /// After `limit` what `describe` says goes to stderr, and the FUSE connection of the mount at `path`, or of the CUSE
+  /// device there, is aborted.
+  TimeLimit(std::chrono::seconds limit, std::filesystem::path path, std::function<std::string()> describe);
   TimeLimit(const TimeLimit&) = delete;
   TimeLimit& operator=(const TimeLimit&) = delete;
   /// Fails the test when the limit was passed.
