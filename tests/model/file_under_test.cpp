@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 #include <stdexcept>
 
 namespace dmmap::testing {
@@ -40,7 +41,7 @@ std::ostream& operator<<(std::ostream& out, const Operation& operation) {
              << (operation.on ? " on" : " off");
 }
 
-FileUnderTest::FileUnderTest(bool writeback_cache) : source_(std::make_shared<MoodySource>(kMost)) {
+FileUnderTest::FileUnderTest(Place place, bool writeback_cache) : source_(std::make_shared<MoodySource>(kMost)) {
   region_ = *PagedRegion::create({.id = {1}, .size = 0, .max_size = kMost, .name = "model"}, source_);
   if (!files_.add_file({.name = "f"}, region_)) {
     throw std::runtime_error("add_file");
@@ -49,11 +50,55 @@ FileUnderTest::FileUnderTest(bool writeback_cache) : source_(std::make_shared<Mo
   options.writeback_cache = writeback_cache;
   options.threads = 2;
   options.trace = nullptr;
-  mount_ = std::make_unique<Mounted>(files_, std::move(options));
-  for (std::uint32_t i = 0; i < kClients; ++i) {
-    clients_.push_back(std::make_unique<RemoteClient>(*mount_ / "f", kMost));
+  if (place == Place::device) {
+    device_ = std::make_unique<CuseDevice>(files_, "f", "dmmap-test-model", std::move(options));
+  } else {
+    mount_ = std::make_unique<Mounted>(files_, std::move(options),
+                                       place == Place::asked ? Clients::elsewhere : Clients::here);
   }
-  reader_ = std::make_unique<RemoteClient>(*mount_ / "f", kMost, O_RDONLY);
+  const auto path = is_device() ? device_->path() : *mount_ / "f";
+  for (std::uint32_t i = 0; i < kClients; ++i) {
+    clients_.push_back(std::make_unique<RemoteClient>(path, kMost));
+  }
+  reader_ = std::make_unique<RemoteClient>(path, kMost, O_RDONLY);
+}
+
+FileUnderTest::Outcome FileUnderTest::pread(RemoteClient& who, std::uint64_t offset, std::size_t size) {
+  if (!is_device()) {
+    return who.pread(offset, size);
+  }
+  const std::size_t end = std::min<std::size_t>(offset + size, model_.size());
+  return end <= offset ? Outcome{} : who.load(offset, end - offset);
+}
+
+FileUnderTest::Outcome FileUnderTest::pwrite(RemoteClient& who, std::uint64_t offset, std::string_view bytes) {
+  if (!is_device()) {
+    return who.pwrite(offset, bytes);
+  }
+  if (offset + bytes.size() > model_.size()) {
+    if (const auto grown = region_->resize(offset + bytes.size()); !grown) {
+      return {.error = grown.error().code, .result = -1, .bytes = {}};
+    }
+  }
+  return who.store(offset, bytes);
+}
+
+FileUnderTest::Outcome FileUnderTest::truncate(RemoteClient& who, std::uint64_t size) {
+  if (!is_device()) {
+    return who.truncate(size);
+  }
+  const auto done = region_->resize(size);
+  return {.error = done ? 0 : done.error().code, .result = 0, .bytes = {}};
+}
+
+void FileUnderTest::evict(RemoteClient& who) const {
+  static_cast<void>(who.forget());
+  if (is_device()) {
+    // Its pages are no file's that the client could name.
+    std::ofstream("/proc/sys/vm/drop_caches") << "1";
+  } else {
+    static_cast<void>(who.evict());
+  }
 }
 
 RemoteClient& FileUnderTest::client(std::uint32_t number) {
@@ -65,12 +110,12 @@ RemoteClient& FileUnderTest::client(std::uint32_t number) {
 
 void FileUnderTest::reset() {
   source_->good_mood();
-  if (!client(0).truncate(0).ok()) {
+  if (!truncate(client(0), 0).ok()) {
     throw std::runtime_error("truncate");
   }
   // Errors of the former case aren't this one's.
   for (std::uint32_t i = 0; i < kClients; ++i) {
-    static_cast<void>(client(i).fsync());
+    static_cast<void>(fsync(client(i)));
   }
   source_->clear();
   model_.clear();
@@ -176,14 +221,14 @@ std::string FileUnderTest::access(const Operation& operation) {
       return outcome.ok() ? "" : fmt::format("a store at {} failed: {}", operation.offset, outcome.error);
     }
     case Verb::pread:
-      return check_bytes("a pread", who.pread(operation.offset, operation.size), operation.offset, operation.size);
+      return check_bytes("a pread", pread(who, operation.offset, operation.size), operation.offset, operation.size);
     default: {
       const std::size_t size = clipped(operation, kMost);
       if (size == 0) {
         return {};
       }
       const std::string bytes(size, operation.fill);
-      const Outcome outcome = who.pwrite(operation.offset, bytes);
+      const Outcome outcome = pwrite(who, operation.offset, bytes);
       if (!outcome.ok() && source_->refuses.load()) {
         // Nothing is to have changed.
         return outcome.error == ENOSPC || outcome.error == EIO ? "" : fmt::format("pwrite: {}", outcome.error);
@@ -213,14 +258,13 @@ std::string FileUnderTest::change(const Operation& operation) {
     case Verb::msync:
       return synced("msync", who.msync());
     case Verb::fsync:
-      return synced("fsync", who.fsync());
+      return synced("fsync", fsync(who));
     case Verb::evict:
-      static_cast<void>(who.forget());
-      static_cast<void>(who.evict());
+      evict(who);
       return {};
     default: {
       const std::uint64_t size = std::min<std::uint64_t>(operation.offset, kMost);
-      const Outcome outcome = who.truncate(size);
+      const Outcome outcome = truncate(who, size);
       cut(size);
       return outcome.ok() ? "" : fmt::format("truncate to {}: {}", size, outcome.error);
     }
@@ -325,9 +369,9 @@ std::string FileUnderTest::settle() {
   // that are under way before Linux 6.16 (fs/fuse/file.c, fuse_fsync), which may fail yet.
   constexpr int kTries = 5;
   for (std::uint32_t i = 0; i < kClients; ++i) {
-    Outcome outcome = client(i).fsync();
+    Outcome outcome = fsync(client(i));
     for (int tries = 1; tries < kTries && !outcome.ok(); ++tries) {
-      outcome = client(i).fsync();
+      outcome = fsync(client(i));
     }
     if (!outcome.ok()) {
       return fmt::format("fsync fails for ever: {}", outcome.error);

@@ -1,4 +1,5 @@
-// FileUnderTest: one paged file on a real mount, client processes that have it mapped, and a plain model of its bytes.
+// FileUnderTest: one paged file on a real mount, or one character device, client processes that have it mapped, and a
+// plain model of its bytes.
 //
 // Promises: carry_out() does one operation on both, and says in words what differs. Thread safety: one thread at a
 // time.
@@ -19,6 +20,7 @@
 #include "model/operation.h"
 #include "mount/moody_source.h"
 #include "mount/mounted.h"
+#include "mount/place.h"
 #include "mount/remote_client.h"
 
 namespace dmmap::testing {
@@ -29,7 +31,7 @@ class FileUnderTest {
   static constexpr std::size_t kMost = 8 * kPage;  // bytes that the file may have
   static constexpr std::uint32_t kClients = 3;
 
-  explicit FileUnderTest(bool writeback_cache);
+  FileUnderTest(Place place, bool writeback_cache);
 
   /// An empty file again, as all see it.
   void reset();
@@ -50,6 +52,13 @@ class FileUnderTest {
   std::string check_bytes(const char* who, const Outcome& outcome, std::uint64_t offset, std::size_t size) const;
   std::string check_server_read(std::uint64_t offset, std::size_t size) const;
   std::string access(const Operation& operation);
+  // What a device hasn't got, by what it has.
+  Outcome pread(RemoteClient& who, std::uint64_t offset, std::size_t size);
+  Outcome pwrite(RemoteClient& who, std::uint64_t offset, std::string_view bytes);
+  Outcome fsync(RemoteClient& who) const { return is_device() ? who.msync() : who.fsync(); }
+  Outcome truncate(RemoteClient& who, std::uint64_t size);
+  void evict(RemoteClient& who) const;
+  [[nodiscard]] bool is_device() const { return device_ != nullptr; }
   std::string change(const Operation& operation);
   std::string serve(const Operation& operation);
   std::string together(const Operation& operation);
@@ -61,6 +70,7 @@ class FileUnderTest {
   std::shared_ptr<PagedRegion> region_;
   DeviceFilesystem files_;
   std::unique_ptr<Mounted> mount_;
+  std::unique_ptr<CuseDevice> device_;
   std::deque<std::unique_ptr<RemoteClient>> clients_;
   std::array<bool, kClients> away_{};
   std::unique_ptr<RemoteClient> reader_;

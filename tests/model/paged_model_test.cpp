@@ -12,7 +12,6 @@
 #include "model/file_under_test.h"
 #include "model/model_runs.h"
 #include "support/generators.h"
-#include "support/requirement.h"
 
 namespace dmmap::testing {
 namespace {
@@ -31,9 +30,9 @@ rc::Gen<Operation> any_operation() {
       rc::gen::set(&Operation::on, rc::gen::arbitrary<bool>()));
 }
 
-void check(bool writeback_cache) {
+void check(Place place, bool writeback_cache) {
   try_cases(kShort, 60);
-  FileUnderTest file(writeback_cache);
+  FileUnderTest file(place, writeback_cache);
   const bool held = rc::check([&file] {
     const auto operations = *rc::gen::container<std::vector<Operation>>(any_operation());
     file.reset();
@@ -60,15 +59,25 @@ void check(bool writeback_cache) {
   EXPECT_EQ(counters.writes_stored > 0, !writeback_cache);
 }
 
-TEST(PagedModelTest, AFileIsWhatAPlainStringIs) {
-  DMMAP_NEEDS(needs::mounting());
-  check(false);
+class PagedModelTest : public ::testing::TestWithParam<Place> {
+ protected:
+  void SetUp() override { DMMAP_NEEDS_PLACE(GetParam()); }
+};
+/// What only a mount has.
+class PagedModelOfMountTest : public PagedModelTest {};
+
+TEST_P(PagedModelTest, AFileIsWhatAPlainStringIs) {
+  check(GetParam(), false);
 }
 
-TEST(PagedModelTest, SoItIsWithTheWritebackCache) {
-  DMMAP_NEEDS(needs::mounting());
-  check(true);
+TEST_P(PagedModelOfMountTest, SoItIsWithTheWritebackCache) {
+  check(GetParam(), true);
 }
+
+INSTANTIATE_TEST_SUITE_P(Open, PagedModelTest, ::testing::Values(Place::file), name_of);
+INSTANTIATE_TEST_SUITE_P(Kernel, PagedModelTest, ::testing::Values(Place::asked, Place::device), name_of);
+INSTANTIATE_TEST_SUITE_P(Open, PagedModelOfMountTest, ::testing::Values(Place::file), name_of);
+INSTANTIATE_TEST_SUITE_P(Kernel, PagedModelOfMountTest, ::testing::Values(Place::asked), name_of);
 
 }  // namespace
 }  // namespace dmmap::testing

@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -14,13 +13,10 @@
 #include <string>
 #include <string_view>
 
-#include "mount/cuse_device.h"
-#include "mount/mounted.h"
+#include "mount/place.h"
 #include "mount/played_source.h"
 #include "mount/remote_client.h"
 #include "mount/time_limit.h"
-#include "preload/asker.h"
-#include "support/requirement.h"
 
 namespace dmmap::testing {
 
@@ -33,23 +29,10 @@ inline std::span<const std::byte> as_bytes(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
-/// What the region is to its clients, and who has the server asked.
-enum class Place : std::uint8_t {
-  file,    ///< a file of a mount, which is asked about at open
-  asked,   ///< the same, and the kernel asks at each mmap
-  device,  ///< a character device
-};
-
 class PagedFixture : public ::testing::Test {
  protected:
   void SetUp() override {
-    DMMAP_NEEDS(needs::mounting());
-    if (place() != Place::file) {
-      DMMAP_NEEDS_CUSE();
-      DeviceFilesystem none;
-      Mounted probe(none, {}, Clients::elsewhere);
-      DMMAP_NEEDS_ASKER(Asker::kernel, probe.session().connection());
-    }
+    DMMAP_NEEDS_PLACE(place());
     make(kSize, kSize);
   }
   [[nodiscard]] virtual Place place() const { return Place::file; }
@@ -115,9 +98,5 @@ class PagedTest : public PagedFixture, public ::testing::WithParamInterface<Plac
 };
 /// Of whatever can be mapped, by mappings.
 class PagedAnywhereTest : public PagedTest {};
-
-[[nodiscard]] inline std::string name_of(const ::testing::TestParamInfo<Place>& place) {
-  return place.param == Place::file ? "File" : (place.param == Place::asked ? "AskedFile" : "Device");
-}
 
 }  // namespace dmmap::testing

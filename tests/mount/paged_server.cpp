@@ -1,5 +1,6 @@
 // A server of one paged file, `f`, whose pages are those of a file on disk: paged_server MOUNTPOINT BACKING SIZE
-// [CALL]; or of a tree of files in memory: paged_server MOUNTPOINT
+// [CALL], as a character device with /dev/NAME in MOUNTPOINT's place; or of a tree of files in memory: paged_server
+// MOUNTPOINT
 //
 // With CALL (read, write, discard, unmap, resize, revoke, push, later) it gets stuck in that call, on purpose: a fault
 // or a writeback that is never answered is in its way. It says "in the call" then, and is to be killed.
@@ -16,6 +17,7 @@
 #include <cstdlib>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "mount/paged_directory.h"
@@ -94,6 +96,17 @@ int serve_directory(const char* mountpoint) {
   return session->wait_or_signal() ? 0 : 1;
 }
 
+dmmap::Result<dmmap::Session> begin(dmmap::DeviceFilesystem& files, const std::string& place) {
+  const std::string devices = "/dev/";
+  dmmap::SessionOptions options{.max_write = 1 << 18};
+  if (place.rfind(devices, 0) == 0) {
+    return dmmap::Session::device(files, {.name = place.substr(devices.size()), .node = files.node_of("f").value()},
+                                  std::move(options));
+  }
+  options.mount.mountpoint = place;
+  return dmmap::Session::mount(files, std::move(options));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -111,7 +124,7 @@ int main(int argc, char** argv) {
   if (!files.add_file({.name = "f"}, region)) {
     return 1;
   }
-  auto session = dmmap::Session::mount(files, {.mount = {.mountpoint = argv[1]}, .max_write = 1 << 18});
+  auto session = begin(files, argv[1]);
   if (!session) {
     return std::fprintf(stderr, "paged_server: %s\n", session.error().message.c_str()), 1;
   }

@@ -11,6 +11,7 @@
 #include <sstream>
 #include <string>
 
+#include "mount/place.h"
 #include "mount/remote_client.h"
 #include "support/mounts.h"
 #include "support/process.h"
@@ -43,7 +44,7 @@ class PagedServerTest : public ::testing::Test {
                                   before + "; in=$0; exec \"$@\" < \"$in\"",
                                   fifo,
                                   DMMAP_PAGED_SERVER,
-                                  mountpoint_.path().string(),
+                                  is_device() ? file() : mountpoint_.path().string(),
                                   backing,
                                   std::to_string(size)};
     if (!call.empty()) {
@@ -52,7 +53,11 @@ class PagedServerTest : public ::testing::Test {
     server_.emplace(std::move(argv));
     ASSERT_TRUE(server_->wait_for_output("ready", kPatience)) << server_->err();
   }
-  [[nodiscard]] std::string file() const { return (mountpoint_ / "f").string(); }
+  /// A character device, or a file of a mount.
+  [[nodiscard]] virtual bool is_device() const { return false; }
+  [[nodiscard]] std::string file() const {
+    return is_device() ? "/dev/dmmap-test-server" : (mountpoint_ / "f").string();
+  }
 
   TemporaryDirectory folder_;
   TemporaryDirectory mountpoint_;
@@ -153,10 +158,31 @@ TEST_F(PagedServerTest, LittleMemoryAndMuchDirtyIsSlowAndNoMore) {
 }
 
 // Each call of a region is killed while it waits for what never comes: nobody stays behind, and nothing hangs.
-class KilledInACallTest : public PagedServerTest, public ::testing::WithParamInterface<const char*> {};
+struct Stuck {
+  const char* call;
+  bool device = false;
+};
+
+class KilledInACallTest : public PagedServerTest, public ::testing::WithParamInterface<Stuck> {
+ protected:
+  void SetUp() override { DMMAP_NEEDS_PLACE(is_device() ? Place::device : Place::file); }
+  [[nodiscard]] bool is_device() const override { return GetParam().device; }
+  [[nodiscard]] bool is_there() const {
+    return is_device() ? ::access(file().c_str(), F_OK) == 0 : is_mounted(mountpoint_.path());
+  }
+};
+
+auto calls(bool device) {
+  return ::testing::Values(Stuck{"read", device}, Stuck{"write", device}, Stuck{"discard", device},
+                           Stuck{"unmap", device}, Stuck{"resize", device}, Stuck{"revoke", device},
+                           Stuck{"later", device});
+}
+std::string name_of(const ::testing::TestParamInfo<Stuck>& stuck) {
+  return std::string(stuck.param.call) + (stuck.param.device ? "_device" : "");
+}
 
 TEST_P(KilledInACallTest, LeavesNobodyAndNothing) {
-  const std::string call = GetParam();
+  const std::string call = GetParam().call;
   start(16 * kPage, call);
   RemoteClient client(file(), 16 * kPage);
   // read and write meet a fault, the others a writeback.
@@ -167,27 +193,28 @@ TEST_P(KilledInACallTest, LeavesNobodyAndNothing) {
   ASSERT_TRUE(server_->wait_for_output("in the call", kPatience));
   if (call == "read" || call == "write") {
     client.begin_load(0, 1);  // meets the same fault
+  } else if (is_device()) {
+    client.begin_msync();
   } else {
     client.begin_fsync();
   }
   EXPECT_EQ(server_->out().find("the call returned"), std::string::npos) << "it wasn't stuck";
   server_->kill(SIGKILL);
   EXPECT_EQ(server_->wait(kPatience).status, 128 + SIGKILL);
-  EXPECT_TRUE(wait_until([&] { return !is_mounted(mountpoint_.path()); }, kPatience));
+  EXPECT_TRUE(wait_until([&] { return !is_there(); }, kPatience));
   const auto outcome = client.finish(kPatience);
   ASSERT_TRUE(outcome) << "the client hangs";
   EXPECT_FALSE(outcome->ok());
 }
 
-INSTANTIATE_TEST_SUITE_P(Calls, KilledInACallTest,
-                         ::testing::Values("read", "write", "discard", "unmap", "resize", "revoke", "later"),
-                         [](const auto& call) { return std::string(call.param); });
+INSTANTIATE_TEST_SUITE_P(Calls, KilledInACallTest, calls(false), name_of);
+INSTANTIATE_TEST_SUITE_P(Kernel, KilledInACallTest, calls(true), name_of);
 
 // Told to stop, rather than killed, while faults and writebacks are never answered.
 class StoppedInACallTest : public KilledInACallTest {};
 
 TEST_P(StoppedInACallTest, EndsWithinItsGrace) {
-  const std::string call = GetParam();
+  const std::string call = GetParam().call;
   start(16 * kPage, call);
   RemoteClient client(file(), 16 * kPage);
   if (call != "read" && call != "write") {
@@ -199,13 +226,12 @@ TEST_P(StoppedInACallTest, EndsWithinItsGrace) {
   server_->kill(SIGTERM);
   const Ended ended = server_->wait(kPatience);
   EXPECT_FALSE(ended.timed_out) << server_->err();
-  EXPECT_FALSE(is_mounted(mountpoint_.path()));
+  EXPECT_TRUE(wait_until([&] { return !is_there(); }, kPatience));
   ASSERT_TRUE(client.finish(kPatience)) << "the client hangs";
 }
 
-INSTANTIATE_TEST_SUITE_P(Calls, StoppedInACallTest,
-                         ::testing::Values("read", "write", "discard", "unmap", "resize", "revoke", "later"),
-                         [](const auto& call) { return std::string(call.param); });
+INSTANTIATE_TEST_SUITE_P(Calls, StoppedInACallTest, calls(false), name_of);
+INSTANTIATE_TEST_SUITE_P(Kernel, StoppedInACallTest, calls(true), name_of);
 
 }  // namespace
 }  // namespace dmmap::testing

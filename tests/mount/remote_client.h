@@ -64,6 +64,7 @@ class RemoteClient {
   void begin_store(std::uint64_t offset, std::string_view bytes) { send(Verb::store, offset, 0, bytes); }
   void begin_pread(std::uint64_t offset, std::size_t size) { send(Verb::pread, offset, size, {}); }
   void begin_fsync() { send(Verb::fsync, 0, 0, {}); }
+  void begin_msync() { send(Verb::msync, 0, 0, {}); }
   std::optional<Outcome> finish(std::chrono::milliseconds patience);
 
   /// What open(2) failed with, or 0.
