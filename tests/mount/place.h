@@ -31,8 +31,10 @@ enum class Place : std::uint8_t {
 #define DMMAP_NEEDS_PLACE(place)                                                        \
   do {                                                                                  \
     DMMAP_NEEDS(::dmmap::testing::needs::mounting());                                   \
-    if ((place) != ::dmmap::testing::Place::file) {                                     \
+    if ((place) == ::dmmap::testing::Place::device) {                                   \
       DMMAP_NEEDS_CUSE();                                                               \
+    }                                                                                   \
+    if ((place) != ::dmmap::testing::Place::file) {                                     \
       ::dmmap::DeviceFilesystem none;                                                   \
       ::dmmap::testing::Mounted probe(none, {}, ::dmmap::testing::Clients::elsewhere);  \
       DMMAP_NEEDS_ASKER(::dmmap::testing::Asker::kernel, probe.session().connection()); \

@@ -157,7 +157,6 @@ TEST(Encode, Mmapped) {
   EXPECT_EQ(wire.offset, 8192U);
   EXPECT_EQ(wire.nodeid, 5U);
   EXPECT_EQ(wire.fh, 9U);
-  EXPECT_EQ(wire.size, 0U);
   EXPECT_EQ(wire.backing_id, 0);
   EXPECT_EQ(wire.grant_flags, 0U);
   mapped.backing = std::make_shared<BackingId>(3, [](std::int32_t) {});

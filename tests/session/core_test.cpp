@@ -313,6 +313,17 @@ TEST(CoreTest, BackingIdsAreClosedWhenNobodyHoldsThem) {
   EXPECT_EQ(kernel.scripted().open_backings(), 0U);
 }
 
+// What has neither a mount nor nodes that the kernel gives access to.
+TEST(CoreTest, WithoutARootNothingOfItCanBeOpened) {
+  KeepingFilesystem filesystem;
+  PlayedKernel kernel(filesystem);
+  Connection& connection = kernel.core().connection();
+  ASSERT_FALSE(connection.has_root());
+  EXPECT_EQ(connection.has_root().error().code, EOPNOTSUPP);
+  EXPECT_NE(connection.has_root().error().message.find("a scripted kernel has no nodes"), std::string::npos);
+  EXPECT_EQ(connection.open_in_root("a", 0).error().code, EOPNOTSUPP);
+}
+
 TEST(OpcodeTableTest, EveryOpcodeOfTheProtocolIsThere) {
   for (std::uint32_t opcode = 1; opcode <= 53; ++opcode) {
     const bool unused = opcode == 7 || opcode == 19;
