@@ -106,7 +106,8 @@ struct OpenedFile {
 /// and holds until its last piece is unmapped, and so tells the end. There a refusal is mmap(2)'s errno; what can be
 /// reached is the whole of the regions granted, by those who were granted them. What can't be granted fails, with a
 /// line in the log: EIO for a grant without a region, or with pieces that aren't whole pages or don't add up; ENXIO
-/// where it ends beyond a SharedRegion; ESTALE for one that was revoked; EBUSY for a PagedRegion of another mount.
+/// where it ends beyond a SharedRegion; ESTALE for one that was revoked; EBUSY for a PagedRegion of another mount;
+/// EOPNOTSUPP for a PagedRegion of a device whose kernel doesn't let its server reach the pages.
 ///
 /// A PagedRegion is one node's: granting it to another at open fails with EBUSY. A second open of one inode (by a bind
 /// mount, /proc/self/fd or an O_PATH descriptor; linux/fuse.h knows one backing an inode) is granted the same region or

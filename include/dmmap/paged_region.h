@@ -7,9 +7,10 @@
 //
 // Unlike a SharedRegion's, an aligned word that one side writes may be seen in part by the other.
 //
-// A paged region is one inode's: it can be granted to any number of opens of one node of one mount. It works with no
-// privilege on any kernel that dmmap runs on; where read(2) and write(2) are the server's own (OpenedFile::own_io),
-// mapping needs Linux 6.6 (Feature::direct_io_allow_mmap).
+// A paged region is one inode's: it can be granted to any number of opens of one node of one mount, and to any number
+// of mappings there or of one character device. With a mount it works with no privilege on any kernel that dmmap runs
+// on, with a device (Session::device) where the kernel has kernel/patches; where read(2) and write(2) are the server's
+// own (OpenedFile::own_io), mapping needs Linux 6.6 (Feature::direct_io_allow_mmap).
 #pragma once
 
 #include <dmmap/notifier.h>

@@ -163,6 +163,10 @@ struct Stuck {
   bool device = false;
 };
 
+std::ostream& operator<<(std::ostream& out, const Stuck& stuck) {
+  return out << stuck.call << (stuck.device ? " of a device" : " of a file");
+}
+
 class KilledInACallTest : public PagedServerTest, public ::testing::WithParamInterface<Stuck> {
  protected:
   void SetUp() override { DMMAP_NEEDS_PLACE(is_device() ? Place::device : Place::file); }
