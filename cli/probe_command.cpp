@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "cli/probe_report.h"
-#include "servers/sound/device/ring_choice.h"
+#include "servers/sound/device/sound_filesystem.h"
 
 namespace dmmap::cli {
 
@@ -19,12 +19,12 @@ Finding sound_server(const ProbeReport& report) {
   if (!report.mount) {
     return {"sound", false, "nothing mounts", "see mount"};
   }
-  const auto rings = sound::choose_rings(sound::RingWish::automatic, *report.mount);
+  const auto rings = device::choose_map(sound::kRingWords, device::MapWish::automatic, *report.mount);
   if (!rings) {
     return {"sound", false, rings.error().message, "see mount"};
   }
-  const bool have = rings->kind != sound::RingKind::none;
-  return {"sound", have, describe(*rings), have ? std::string() : rings->remedy};
+  const bool have = rings->kind != device::MapKind::none;
+  return {"sound", have, describe(sound::kRingWords, *rings), have ? std::string() : rings->remedy};
 }
 
 }  // namespace

@@ -72,7 +72,7 @@ struct Checked {
   sound::SinkChoice sink;
   sound::SourceChoice source;
   sound::MixFormat format;
-  sound::RingWish ring = sound::RingWish::automatic;
+  device::MapWish ring = device::MapWish::automatic;
   std::optional<Tier> tier;
   DaemonOutput output;
 };
@@ -85,7 +85,7 @@ Result<Checked> check(const Settings& settings, std::ostream& err) {
     return tl::unexpected(!rate ? rate.error() : channels.error());
   }
   checked.format = {*rate, *channels};
-  const auto ring = sound::parse_ring_wish(settings.ring);
+  const auto ring = device::parse_map_wish(sound::kRingWords, settings.ring);
   if (!ring) {
     return tl::unexpected(ring.error());
   }
@@ -142,7 +142,7 @@ Result<void> serve(const Settings& settings, const Checked& checked, daemon::Rea
   options.mount.mountpoint = settings.mountpoint;
   options.mount.source = "dmmap-sound";
   options.mount.allow_other = settings.daemon.allow_other();
-  if (checked.ring != sound::RingWish::shared) {
+  if (checked.ring != device::MapWish::shared) {
     options.direct_io_allow_mmap = true;
     options.explicit_inval_data = true;  // or each look into a paged ring would ask the server how old it is
   }
@@ -160,9 +160,10 @@ Result<void> serve(const Settings& settings, const Checked& checked, daemon::Rea
   if (!rings) {
     return tl::unexpected(rings.error());
   }
-  const bool any = rings->kind != sound::RingKind::none;
+  const bool any = rings->kind != device::MapKind::none;
   checked.output.log(any ? LogLevel::info : LogLevel::warning,
-                     any ? describe(*rings) : fmt::format("{}. To have it: {}", describe(*rings), rings->remedy));
+                     any ? describe(sound::kRingWords, *rings)
+                         : fmt::format("{}. To have it: {}", describe(sound::kRingWords, *rings), rings->remedy));
   std::unique_ptr<sound::Metrics> metrics;
   if (!settings.metrics.empty()) {
     auto serving = sound::Metrics::serve(settings.metrics, filesystem);

@@ -19,12 +19,13 @@ namespace {
 class CardIoctls : public ::testing::Test {
  protected:
   template <class T>
-  IoctlAnswer call(std::uint32_t command, const T& input) {
-    return answer_card_ioctl(card, levels, command, std::as_bytes(std::span(&input, 1))).value_or(error(ENOTTY));
+  device::IoctlAnswer call(std::uint32_t command, const T& input) {
+    return answer_card_ioctl(card, levels, command, std::as_bytes(std::span(&input, 1)))
+        .value_or(device::error(ENOTTY));
   }
   template <class T>
   T get(std::uint32_t command, const T& input = {}) {
-    const IoctlAnswer answer = call(command, input);
+    const device::IoctlAnswer answer = call(command, input);
     EXPECT_EQ(answer.error, 0);
     EXPECT_EQ(answer.output.size(), sizeof(T));
     T value{};

@@ -22,7 +22,7 @@ namespace {
 
 class DspIoctls : public ::testing::Test {
  protected:
-  IoctlAnswer call(std::uint32_t command, std::optional<int> input = {}) {
+  device::IoctlAnswer call(std::uint32_t command, std::optional<int> input = {}) {
     std::vector<std::byte> bytes;
     if (input) {
       bytes.resize(sizeof *input);
@@ -34,7 +34,7 @@ class DspIoctls : public ::testing::Test {
   }
   template <class T>
   T get(std::uint32_t command, std::optional<int> input = {}) {
-    const IoctlAnswer answer = call(command, input);
+    const device::IoctlAnswer answer = call(command, input);
     EXPECT_EQ(answer.error, 0) << ioctl_name(command);
     EXPECT_EQ(answer.output.size(), sizeof(T)) << ioctl_name(command);
     T value{};
@@ -188,7 +188,7 @@ TEST_F(DspIoctls, GarbageNeverBreaksIt) {
     std::copy_n(bytes.begin(), std::min(input.size(), bytes.size()), input.begin());
     now += Nanoseconds(some(50'000'000));
     stream.copy(now);
-    const IoctlAnswer answer = answer_ioctl({&stream, nullptr, levels}, {}, card_levels, now, command, input);
+    const device::IoctlAnswer answer = answer_ioctl({&stream, nullptr, levels}, {}, card_levels, now, command, input);
     ASSERT_TRUE(answer.output.empty() || answer.output.size() == _IOC_SIZE(command)) << std::hex << command;
     if (some(4) == 0) {
       stream.write(now, std::vector<std::byte>(some(5000)));

@@ -9,6 +9,12 @@
 
 namespace dmmap::sound {
 
+using device::error;
+using device::input_as;
+using device::IoctlAnswer;
+using device::number;
+using device::stored;
+
 namespace {
 
 // Text that ends with a zero; what is too long for that is nothing, since half a path is worse than none.

@@ -13,7 +13,7 @@
 #include <span>
 #include <string>
 
-#include "servers/sound/device/ioctl_answer.h"
+#include "servers/device/ioctl_answer.h"
 #include "servers/sound/mix/levels.h"
 
 namespace dmmap::sound {
@@ -34,7 +34,8 @@ struct CardFacts {
 [[nodiscard]] Level with_oss_volume(Level level, int value);
 
 /// Nothing for a number that isn't about the card.
-[[nodiscard]] std::optional<IoctlAnswer> answer_card_ioctl(const CardFacts& card, Levels& levels, std::uint32_t command,
-                                                           std::span<const std::byte> input);
+[[nodiscard]] std::optional<device::IoctlAnswer> answer_card_ioctl(const CardFacts& card, Levels& levels,
+                                                                   std::uint32_t command,
+                                                                   std::span<const std::byte> input);
 
 }  // namespace dmmap::sound

@@ -11,6 +11,12 @@
 
 namespace dmmap::sound {
 
+using device::error;
+using device::input_as;
+using device::IoctlAnswer;
+using device::number;
+using device::stored;
+
 namespace {
 
 // Counters that grow without end go round before they would be negative.

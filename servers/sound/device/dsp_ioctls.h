@@ -12,8 +12,8 @@
 #include <span>
 #include <string_view>
 
+#include "servers/device/ioctl_answer.h"
 #include "servers/sound/device/card_ioctls.h"
-#include "servers/sound/device/ioctl_answer.h"
 #include "servers/sound/mix/levels.h"
 #include "servers/sound/stream/capture_stream.h"
 #include "servers/sound/stream/playback_stream.h"
@@ -33,8 +33,8 @@ struct DspHalves {
   StreamLevels& levels;
 };
 
-[[nodiscard]] IoctlAnswer answer_ioctl(const DspHalves& halves, const CardFacts& card, Levels& card_levels, Time now,
-                                       std::uint32_t command, std::span<const std::byte> input);
+[[nodiscard]] device::IoctlAnswer answer_ioctl(const DspHalves& halves, const CardFacts& card, Levels& card_levels,
+                                               Time now, std::uint32_t command, std::span<const std::byte> input);
 
 /// Whether a client that asks this is told the ring's size or has it played: PlaybackStream::silence_wanted() comes
 /// first.

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "servers/device/take_out.h"
 #include "servers/sound/device/half_status.h"
 
 namespace dmmap::sound {
@@ -176,7 +177,7 @@ void DspStream::read(const ReadRequest& request, Reply<Data> reply) {
   if (reads_.empty() || (wait && !reads_.back().reply.interrupted())) {
     return;
   }
-  auto mine = take_out(reads_, id);
+  auto mine = device::take_out(reads_, id);
   turn.done();
   mine->answer(wait ? EINTR : EAGAIN);
 }
@@ -218,7 +219,7 @@ void DspStream::ioctl(const IoctlRequest& request, Reply<IoctlDone> reply) {
     card.mmap = granted() != nullptr;
   }
   Turn turn(*this);
-  IoctlAnswer answer;
+  device::IoctlAnswer answer;
   if (request.command == SNDCTL_DSP_NONBLOCK) {
     nonblock_asked_ = true;
   } else {
@@ -227,11 +228,7 @@ void DspStream::ioctl(const IoctlRequest& request, Reply<IoctlDone> reply) {
     apply_recording_level();
   }
   turn.done();
-  if (answer.error != 0) {
-    reply.error(answer.error);
-  } else {
-    reply.ok({.result = 0, .output = answer.output});
-  }
+  device::give(answer, reply);
 }
 
 void DspStream::apply_recording_level() {
@@ -323,9 +320,9 @@ void DspStream::interrupted(std::uint64_t id) {
   std::optional<WaitingDrain> drain;
   {
     const MutexLock lock(lock_);
-    write = take_out(writes_, id);
-    read = take_out(reads_, id);
-    drain = take_out(drains_, id);
+    write = device::take_out(writes_, id);
+    read = device::take_out(reads_, id);
+    drain = device::take_out(drains_, id);
     close_interrupted_ = close_interrupted_ || (drain && drain->close);
   }
   if (write) {

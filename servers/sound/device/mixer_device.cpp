@@ -18,10 +18,8 @@ void MixerDevice::ioctl(const IoctlRequest& request, Reply<IoctlDone> reply) {
   const auto answer = answer_card_ioctl(card_, levels_, request.command, request.input);
   if (!answer) {
     reply.error(_IOC_TYPE(request.command) == 'X' ? EINVAL : ENOTTY);
-  } else if (answer->error != 0) {
-    reply.error(answer->error);
   } else {
-    reply.ok({.result = 0, .output = answer->output});
+    device::give(*answer, reply);
   }
 }
 

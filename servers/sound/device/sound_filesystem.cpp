@@ -1,15 +1,12 @@
 #include "servers/sound/device/sound_filesystem.h"
 
-#include <dmmap/memory_pages.h>
-
 #include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
-#include <string_view>
 
+#include "servers/device/client.h"
 #include "servers/sound/control/control_files.h"
 #include "servers/sound/device/mixer_device.h"
 
@@ -17,30 +14,11 @@ namespace dmmap::sound {
 
 namespace {
 
-// A thread's comm can be read at any time, unlike its cmdline (the mmap lock isn't needed for it).
-std::string program_of(std::uint32_t pid) {
-  std::string name;
-  std::ifstream comm(fmt::format("/proc/{}/comm", pid));
-  const bool known = pid != 0 && std::getline(comm, name) && !name.empty();
-  return known ? name : "?";
-}
-
 // Open Sound System, /dev/mixer and on (Documentation/admin-guide/devices.txt).
 constexpr std::uint32_t kSoundMajor = 14;
 
-// Null when programs can't map.
-Result<std::shared_ptr<Region>> make_ring(RingKind kind, RegionId id, const char* name) {
-  if (kind == RingKind::shared) {
-    return SharedRegion::create({.id = id, .size = kMostRingBytes, .name = name});
-  }
-  if (kind == RingKind::paged) {
-    auto pages = MemoryPages::create(kMostRingBytes);
-    if (!pages) {
-      return tl::unexpected(pages.error());
-    }
-    return PagedRegion::create({.id = id, .size = kMostRingBytes, .name = name}, std::move(*pages));
-  }
-  return std::shared_ptr<Region>();
+Result<std::shared_ptr<Region>> make_ring(device::MapKind kind, RegionId id, const char* name) {
+  return device::make_region(kind, {.id = id, .size = kMostRingBytes, .name = name});
 }
 
 }  // namespace
@@ -137,7 +115,7 @@ Result<void> SoundFilesystem::set_muted(const LevelTarget& target, bool muted) {
 }
 
 CardFacts SoundFilesystem::card() const {
-  return {.mmap = kind() != RingKind::none, .record = parts_.source != nullptr, .mountpoint = parts_.mountpoint};
+  return {.mmap = kind() != device::MapKind::none, .record = parts_.source != nullptr, .mountpoint = parts_.mountpoint};
 }
 
 void SoundFilesystem::add_dsp(const std::string& name, std::uint32_t minor, const AudioFormat& format) {
@@ -155,7 +133,7 @@ void SoundFilesystem::add_dsp(const std::string& name, std::uint32_t minor, cons
 
 void SoundFilesystem::mounted(Connection& connection) {
   DeviceFilesystem::mounted(connection);
-  rings_ = choose_rings(parts_.rings, connection.capabilities());
+  rings_ = device::choose_map(kRingWords, parts_.rings, connection.capabilities());
   asked_at_open_ = connection.capabilities().has(Tier::open);
 }
 
@@ -183,11 +161,12 @@ Result<std::shared_ptr<Stream>> SoundFilesystem::open_dsp(const OpenRequest& req
   abilities.rings.first = std::move(*ring);
   abilities.rings.make = [kind = kind(), number] { return make_ring(kind, {2 * number}, "dmmap-dsp recording"); };
   // A write(2) that waits holds the inode's lock in the kernel, and storing in a paged ring takes that lock.
-  abilities.rings.store_in_first = kind() == RingKind::shared || !abilities.rings.play;
+  abilities.rings.store_in_first = kind() == device::MapKind::shared || !abilities.rings.play;
   abilities.asked_at_open = asked_at_open_;
   abilities.card = card();
   abilities.format = format;
-  auto stream = make_stream({number, program_of(request.caller.pid), request.caller.pid, name}, std::move(abilities));
+  auto stream =
+      make_stream({number, device::program_of(request.caller.pid), request.caller.pid, name}, std::move(abilities));
   parts_.engine.add(stream);
   const MutexLock lock(lock_);
   std::erase_if(streams_, [](const auto& each) { return each.second.expired(); });

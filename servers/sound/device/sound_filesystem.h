@@ -16,12 +16,15 @@
 #include <string>
 #include <vector>
 
+#include "servers/device/map_choice.h"
 #include "servers/sound/control/status.h"
 #include "servers/sound/device/dsp_stream.h"
-#include "servers/sound/device/ring_choice.h"
 #include "servers/sound/mix/engine.h"
 
 namespace dmmap::sound {
+
+/// How the sound device speaks of what programs map.
+inline constexpr device::MapWords kRingWords{"--ring", "rings", "programs can write, but not mmap"};
 
 /// What a SoundFilesystem works with; all but the wish and the log outlive it.
 struct SoundParts {
@@ -29,7 +32,7 @@ struct SoundParts {
   Engine& engine;
   Source* source = nullptr;  ///< null: programs can't record
   Levels& levels;
-  RingWish rings = RingWish::automatic;
+  device::MapWish rings = device::MapWish::automatic;
   LogSink log;
   std::string mountpoint;  ///< as programs are told it
 };
@@ -38,8 +41,8 @@ class SoundFilesystem final : public DeviceFilesystem, public CardControl {
  public:
   explicit SoundFilesystem(SoundParts parts);
 
-  /// What was chosen. Errors: those of choose_rings(); programs can then map nothing.
-  [[nodiscard]] const Result<RingChoice>& rings() const { return rings_; }
+  /// What was chosen. Errors: those of choose_map(); programs can then map nothing.
+  [[nodiscard]] const Result<device::MapChoice>& rings() const { return rings_; }
 
   [[nodiscard]] CardStatus status() const override;
   Result<void> set_level(const LevelTarget& target, unsigned left, unsigned right) override;
@@ -59,11 +62,11 @@ class SoundFilesystem final : public DeviceFilesystem, public CardControl {
   template <class Change>
   Result<void> with_stream(StreamNumber number, const Change& change);
   [[nodiscard]] CardFacts card() const;
-  [[nodiscard]] RingKind kind() const { return rings_ ? rings_->kind : RingKind::none; }
+  [[nodiscard]] device::MapKind kind() const { return rings_ ? rings_->kind : device::MapKind::none; }
 
   const SoundParts parts_;
-  Result<RingChoice> rings_;   // set before anything is opened
-  bool asked_at_open_ = true;  // likewise
+  Result<device::MapChoice> rings_;  // set before anything is opened
+  bool asked_at_open_ = true;        // likewise
   std::atomic<std::uint64_t> next_stream_{1};
 
   // Of streams that are closed.

@@ -67,16 +67,4 @@ struct WaitingDrain {
   }
 };
 
-/// Takes the one with `id` out of `waiting`, if it's there.
-template <class Container>
-[[nodiscard]] std::optional<typename Container::value_type> take_out(Container& waiting, std::uint64_t id) {
-  const auto found = std::find_if(waiting.begin(), waiting.end(), [id](const auto& each) { return each.id == id; });
-  if (found == waiting.end()) {
-    return std::nullopt;
-  }
-  std::optional<typename Container::value_type> taken(std::move(*found));
-  waiting.erase(found);
-  return taken;
-}
-
 }  // namespace dmmap::sound

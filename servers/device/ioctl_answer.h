@@ -3,6 +3,9 @@
 // Thread safety: every function, from any thread.
 #pragma once
 
+#include <dmmap/replies.h>
+#include <dmmap/reply.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +16,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace dmmap::sound {
+namespace dmmap::device {
 
 /// An errno value, or the bytes that are stored where the client's argument points.
 struct IoctlAnswer {
@@ -40,6 +43,15 @@ template <class T>
   return {code, {}};
 }
 
+/// Gives it to the client.
+inline void give(const IoctlAnswer& answer, Reply<IoctlDone>& reply) {
+  if (answer.error != 0) {
+    reply.error(answer.error);
+  } else {
+    reply.ok({.result = 0, .output = answer.output});
+  }
+}
+
 /// What the client has there; nothing when it's shorter than that.
 template <class T>
 [[nodiscard]] std::optional<T> input_as(std::span<const std::byte> input) {
@@ -52,4 +64,4 @@ template <class T>
   return value;
 }
 
-}  // namespace dmmap::sound
+}  // namespace dmmap::device
