@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <ostream>
 
+#include "cli/camera_command.h"
 #include "cli/probe_command.h"
 #include "cli/regions_command.h"
 #include "cli/run_command.h"
@@ -18,6 +19,7 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   app.set_version_flag("--version", "dmmap " DMMAP_VERSION);
   app.require_subcommand(1);
   int status = 0;
+  add_camera_command(app, out, err, status);
   add_probe_command(app, out, err, status);
   add_regions_command(app, out, err, status);
   add_run_command(app, err, status);

@@ -12,6 +12,7 @@
 
 #include "cli/daemon_options.h"
 #include "cli/sound_control_command.h"
+#include "cli/tier_option.h"
 #include "servers/sound/control/metrics.h"
 #include "servers/sound/device/sound_filesystem.h"
 #include "servers/sound/mix/engine.h"
@@ -54,17 +55,6 @@ Result<std::optional<unsigned>> number_or_auto(const std::string& option, const 
     return fail(EINVAL, fmt::format("{} has to be auto or {} to {}, not '{}'", option, lowest, highest, text));
   }
   return std::optional(value);
-}
-
-// Nothing for "auto".
-Result<std::optional<Tier>> parse_tier(const std::string& text) {
-  for (const Tier tier : {Tier::open, Tier::preload, Tier::kernel}) {
-    if (text == tier_name(tier)) {
-      return tier;
-    }
-  }
-  return text == "auto" ? Result<std::optional<Tier>>(std::nullopt)
-                        : fail(EINVAL, fmt::format("--tier has to be auto, open, preload or kernel, not '{}'", text));
 }
 
 // What all of it is checked to be before anything is mounted or a process detached.

@@ -6,16 +6,15 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <memory>
 #include <ostream>
 #include <string>
-#include <thread>
 
+#include "cli/daemon_options.h"
 #include "cli/patience.h"
+#include "cli/served_file.h"
 #include "cli/watch_option.h"
 #include "servers/sound/control/control_command.h"
 #include "servers/sound/control/status_json.h"
@@ -29,8 +28,7 @@ using sound::HalfStatus;
 using sound::Level;
 
 constexpr std::chrono::seconds kPatience{5};
-constexpr int kFailed = 1;
-constexpr int kUsage = 2;
+constexpr const char* kCommand = "dmmap sound";
 
 struct Settings {
   std::string mountpoint;
@@ -40,43 +38,17 @@ struct Settings {
   double watch = 0;  // seconds; 0: once
 };
 
-Error cannot(int code, const std::string& path) {
-  if (code == ENOENT || code == ENOTDIR) {
-    return {code, fmt::format("{} isn't there: name the directory that `dmmap sound` was started with", path)};
-  }
-  if (code == ENOTCONN) {
-    return {code, fmt::format("{}: the server has ended; unmount with umount -l, and start it again", path)};
-  }
-  return {code, fmt::format("{}: {}", path, std::strerror(code))};
-}
-
-Result<std::string> read_now(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    return tl::unexpected(cannot(errno, path));
-  }
-  std::string text;
-  std::array<char, 4096> part{};
-  ssize_t got = 0;
-  while ((got = ::read(fd, part.data(), part.size())) > 0) {
-    text.append(part.data(), static_cast<std::size_t>(got));
-  }
-  const int code = errno;
-  ::close(fd);
-  return got < 0 ? Result<std::string>(tl::unexpected(cannot(code, path))) : text;
-}
-
 Result<std::string> write_now(const std::string& path, const std::string& line) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
   if (fd < 0) {
-    return tl::unexpected(cannot(errno, path));
+    return tl::unexpected(cannot(errno, path, kCommand));
   }
   const ssize_t wrote = ::write(fd, line.data(), line.size());
   const int code = errno;
   ::close(fd);
   if (wrote < 0) {
     return code == ESRCH ? fail(code, "there's no such stream; `dmmap sound status` names those that there are")
-                         : Result<std::string>(tl::unexpected(cannot(code, path)));
+                         : Result<std::string>(tl::unexpected(cannot(code, path, kCommand)));
   }
   return std::string();
 }
@@ -85,16 +57,6 @@ std::string words(const Level& level) {
   const std::string percent =
       level.left == level.right ? fmt::format("{}%", level.left) : fmt::format("{}:{}%", level.left, level.right);
   return level.muted ? percent + " muted" : percent;
-}
-
-// What isn't printable, a program's name may have.
-std::string printable(std::string text) {
-  for (char& each : text) {
-    if (static_cast<unsigned char>(each) < ' ' || each == 0x7f) {
-      each = '?';
-    }
-  }
-  return text;
 }
 
 void print_half(std::ostream& out, const sound::StreamStatus& stream, const HalfStatus& half, bool records) {
@@ -129,7 +91,7 @@ struct Status {
 };
 Result<Status> status_at(const std::string& mountpoint) {
   const std::string path = mountpoint + "/status";
-  auto text = with_patience(path, kPatience, [path] { return read_now(path); });
+  auto text = read_served(path, kCommand);
   if (!text) {
     return tl::unexpected(text.error());
   }
@@ -162,21 +124,7 @@ Result<void> show_once(const Settings& settings, std::ostream& out) {
   } else {
     print(out, status->card);
   }
-  out.flush();
   return {};
-}
-
-Result<void> show(const Settings& settings, std::ostream& out) {
-  const bool redraw = settings.watch > 0 && !settings.json && ::isatty(STDOUT_FILENO) == 1;
-  for (;;) {
-    if (redraw) {
-      out << "\033[H\033[2J";
-    }
-    if (auto shown = show_once(settings, out); !shown || settings.watch <= 0 || !out) {
-      return shown;
-    }
-    std::this_thread::sleep_for(std::chrono::duration<double>(settings.watch));
-  }
 }
 
 // "50" or "50:70".
@@ -234,7 +182,8 @@ void add_sound_control_commands(CLI::App& sound, std::ostream& out, std::ostream
   command->add_flag("--json", settings->json, "as JSON, a line each time");
   add_watch_option(*command, settings->watch, "again and again, every so many seconds; alone: every second");
   command->callback([&out, &err, &status, settings] {
-    if (const auto shown = show(*settings, out); !shown) {
+    const auto shown = show_again(settings->watch, !settings->json, out, [&] { return show_once(*settings, out); });
+    if (!shown) {
       err << "dmmap sound status: " << shown.error().message << std::endl;
       status = kFailed;
     }

@@ -97,6 +97,9 @@ class DeviceFilesystem : public MappedFilesystem {
   /// A node of the device of this name, as looking it up gives; nothing when there's none. For Session::device().
   [[nodiscard]] std::optional<NodeId> node_of(std::string_view name);
 
+  /// st_ino of the device of this name, as programs see it; nothing when there's none.
+  [[nodiscard]] std::optional<std::uint64_t> inode_of(std::string_view name);
+
   /// Streams that are open now.
   [[nodiscard]] std::size_t open_streams() const;
 

@@ -61,6 +61,12 @@ std::optional<NodeId> DeviceFilesystem::node_of(std::string_view name) {
   return devices_->find_node(name);
 }
 
+std::optional<std::uint64_t> DeviceFilesystem::inode_of(std::string_view name) {
+  const auto node = devices_->find_node(name);
+  const auto attributes = node ? devices_->attributes(*node) : std::nullopt;
+  return attributes ? std::optional(attributes->ino) : std::nullopt;
+}
+
 std::size_t DeviceFilesystem::open_streams() const {
   return devices_->open_streams();
 }

@@ -4,9 +4,13 @@
 #pragma once
 
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <new>
+#include <span>
 #include <string>
+#include <utility>
 
 #include "servers/camera/picture/picture.h"
 #include "servers/camera/picture/pixel_format.h"
@@ -16,6 +20,7 @@ extern "C" {
 #include <libavformat/avformat.h>
 #include <libavutil/error.h>
 #include <libavutil/frame.h>
+#include <libavutil/imgutils.h>
 #include <libswscale/swscale.h>
 }
 
@@ -61,6 +66,22 @@ using NewPicture = std::shared_ptr<AVFrame>;
     throw std::bad_alloc();
   }
   return picture;
+}
+
+/// A picture that lies in somebody else's memory, which `owner` keeps.
+/// REQUIRES: `bytes` has layout.bytes(); the format isn't compressed. Throws std::bad_alloc.
+[[nodiscard]] inline Picture picture_at(const Layout& layout, std::span<std::byte> bytes, std::shared_ptr<void> owner) {
+  AvFrame frame(av_frame_alloc());
+  if (!frame) {
+    throw std::bad_alloc();
+  }
+  frame->format = layout.format->av;
+  frame->width = static_cast<int>(layout.size.width);
+  frame->height = static_cast<int>(layout.size.height);
+  auto* const start = static_cast<std::uint8_t*>(static_cast<void*>(bytes.data()));
+  av_image_fill_arrays(&frame->data[0], &frame->linesize[0], start, static_cast<AVPixelFormat>(frame->format),
+                       frame->width, frame->height, 1);
+  return {frame.release(), [owner = std::move(owner)](AVFrame* let_go) { av_frame_free(&let_go); }};
 }
 
 /// What an AVERROR says.

@@ -27,9 +27,13 @@ constexpr std::array kFormats{
 
 constexpr unsigned kBitsOfByte = 8;
 
+// Rounded up.
+unsigned multiple_of(unsigned side, unsigned multiple) {
+  return (side + multiple - 1) / multiple * multiple;
+}
+
 unsigned fitting_side(unsigned side, unsigned multiple) {
-  const unsigned within = std::clamp(side, kLeastSide, kMostSide);
-  return (within + multiple - 1) / multiple * multiple;
+  return multiple_of(std::clamp(side, kLeastSide, kMostSide), multiple);
 }
 
 }  // namespace
@@ -55,10 +59,13 @@ unsigned Layout::bytes_per_line() const {
 }
 
 std::size_t Layout::bytes() const {
-  const std::size_t pixels = std::size_t{size.width} * size.height;
-  // A JPEG of noise at the best quality is about as long as the picture is in YUV 4:2:2; its header comes on top.
-  constexpr std::size_t kHeader = 4096;
-  return format->compressed() ? pixels * 2 + kHeader : pixels * format->bits / kBitsOfByte;
+  if (!format->compressed()) {
+    return std::size_t{size.width} * size.height * format->bits / kBitsOfByte;
+  }
+  // What libjpeg-turbo wants to have room for (turbojpeg.h, tjBufSize, for YUV 4:2:0): whole blocks, and a header.
+  constexpr unsigned kBlock = 16;
+  constexpr std::size_t kHeader = 2048;
+  return std::size_t{multiple_of(size.width, kBlock)} * multiple_of(size.height, kBlock) * 3 + kHeader;
 }
 
 Size fitting(const PixelFormat& format, Size size) {

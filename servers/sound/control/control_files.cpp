@@ -2,28 +2,15 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <memory>
-#include <span>
 #include <string_view>
 
+#include "servers/device/status_file.h"
 #include "servers/sound/control/control_command.h"
 #include "servers/sound/control/status_json.h"
 
 namespace dmmap::sound {
-
-StatusFile::StatusFile(const CardControl& card) : text_(json_of(card.status())) {}
-
-void StatusFile::read(const ReadRequest& request, Reply<Data> reply) {
-  const auto bytes = std::as_bytes(std::span(text_));
-  const std::size_t begin = std::min<std::uint64_t>(request.offset, bytes.size());
-  reply.ok({bytes.subspan(begin, std::min<std::size_t>(request.size, bytes.size() - begin))});
-}
-
-void StatusFile::write(const WriteRequest& /*request*/, Reply<Written> reply) {
-  reply.error(EINVAL);
-}
 
 // The end of the file, for those who open it for reading and writing.
 void ControlFile::read(const ReadRequest& /*request*/, Reply<Data> reply) {
@@ -48,11 +35,8 @@ void ControlFile::write(const WriteRequest& request, Reply<Written> reply) {
 }
 
 Result<void> add_control_files(DeviceFilesystem& filesystem, CardControl& card) {
-  const DeviceOptions status{.name = "status", .mode = 0444, .uid = ::geteuid(), .gid = ::getegid(), .own_io = true};
   const DeviceOptions control{.name = "control", .mode = 0600, .uid = ::geteuid(), .gid = ::getegid(), .own_io = true};
-  auto added = filesystem.add(status, [&card](const OpenRequest& /*request*/) -> Result<std::shared_ptr<Stream>> {
-    return std::make_shared<StatusFile>(card);
-  });
+  auto added = device::add_status_file(filesystem, [&card] { return json_of(card.status()); });
   if (!added) {
     return added;
   }

@@ -8,21 +8,9 @@
 
 #include <dmmap/device.h>
 
-#include <string>
-
 #include "servers/sound/control/status.h"
 
 namespace dmmap::sound {
-
-class StatusFile final : public Stream {
- public:
-  explicit StatusFile(const CardControl& card);
-  void read(const ReadRequest& request, Reply<Data> reply) override;
-  void write(const WriteRequest& request, Reply<Written> reply) override;
-
- private:
-  const std::string text_;
-};
 
 class ControlFile final : public Stream {
  public:

@@ -1,0 +1,209 @@
+#include "servers/camera/picture/converter.h"
+
+#include <fmt/format.h>
+#include <turbojpeg.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+
+#include "servers/camera/picture/av.h"
+
+extern "C" {
+#include <libavutil/imgutils.h>
+#include <libavutil/pixdesc.h>
+}
+
+namespace dmmap::camera {
+
+namespace {
+
+constexpr std::size_t kMostConversions = 16;
+constexpr int kJpegQuality = 85;
+constexpr int kPlanes = 4;  // libavutil's most
+
+const char* name_of(int av_format) {
+  const char* const name = av_get_pix_fmt_name(static_cast<AVPixelFormat>(av_format));
+  return name == nullptr ? "no known format" : name;
+}
+
+// libavutil has names of their own for YUV of full range; libswscale is told apart from the format's own name.
+struct Range {
+  int format = AV_PIX_FMT_NONE;
+  bool full = false;
+};
+Range range_of(int format, int color_range) {
+  switch (format) {
+    case AV_PIX_FMT_YUVJ420P:
+      return {AV_PIX_FMT_YUV420P, true};
+    case AV_PIX_FMT_YUVJ422P:
+      return {AV_PIX_FMT_YUV422P, true};
+    case AV_PIX_FMT_YUVJ444P:
+      return {AV_PIX_FMT_YUV444P, true};
+    case AV_PIX_FMT_YUVJ440P:
+      return {AV_PIX_FMT_YUV440P, true};
+    default:
+      return {format, color_range == AVCOL_RANGE_JPEG};
+  }
+}
+
+bool is_rgb(int format) {
+  const AVPixFmtDescriptor* const about = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(format));
+  return about != nullptr && (about->flags & AV_PIX_FMT_FLAG_RGB) != 0;
+}
+
+}  // namespace
+
+// Where a picture's planes are, and of which kind they are.
+struct Converter::Planes {
+  int format = AV_PIX_FMT_NONE;
+  bool full_range = false;
+  Size size;
+  std::array<std::uint8_t*, kPlanes> data{};
+  std::array<int, kPlanes> lines{};
+};
+
+struct Converter::Conversion {
+  int from = AV_PIX_FMT_NONE;
+  bool from_full = false;
+  int from_matrix = AVCOL_SPC_UNSPECIFIED;
+  Size from_size;
+  int to = AV_PIX_FMT_NONE;
+  bool to_full = false;
+  Size to_size;
+  Scaler scaler;
+
+  [[nodiscard]] bool same(const Conversion& other) const {
+    return from == other.from && from_full == other.from_full && from_matrix == other.from_matrix &&
+           from_size == other.from_size && to == other.to && to_full == other.to_full && to_size == other.to_size;
+  }
+};
+
+struct Converter::Jpeg {
+  struct Destroy {
+    void operator()(void* compressor) const { tjDestroy(compressor); }
+  };
+  std::unique_ptr<void, Destroy> compressor{tjInitCompress()};
+  NewPicture yuv;  // what a picture is before it's compressed
+};
+
+Converter::Converter() : jpeg_(std::make_unique<Jpeg>()), jpeg_quality_(kJpegQuality) {}
+Converter::~Converter() = default;
+
+bool Converter::is_native(const AVFrame& picture, const Layout& layout) {
+  return !layout.format->compressed() && picture.format == layout.format->av && size_of(picture) == layout.size &&
+         !range_of(picture.format, picture.color_range).full;
+}
+
+Result<void> Converter::scale(const AVFrame& picture, const Planes& to) {
+  const Range range = range_of(picture.format, picture.color_range);
+  Conversion wanted{.from = range.format,
+                    .from_full = range.full || is_rgb(range.format),
+                    .from_matrix = picture.colorspace,
+                    .from_size = size_of(picture),
+                    .to = to.format,
+                    .to_full = to.full_range || is_rgb(to.format),
+                    .to_size = to.size,
+                    .scaler = {}};
+  auto found =
+      std::find_if(conversions_.begin(), conversions_.end(), [&](const Conversion& each) { return each.same(wanted); });
+  if (found == conversions_.end()) {
+    wanted.scaler.reset(sws_getContext(picture.width, picture.height, static_cast<AVPixelFormat>(wanted.from),
+                                       static_cast<int>(to.size.width), static_cast<int>(to.size.height),
+                                       static_cast<AVPixelFormat>(to.format), SWS_BILINEAR | SWS_ACCURATE_RND, nullptr,
+                                       nullptr, nullptr));
+    if (!wanted.scaler) {
+      return fail(EINVAL,
+                  fmt::format("a picture of {}x{} in {} can't become one of {}x{} in {}", picture.width, picture.height,
+                              name_of(picture.format), to.size.width, to.size.height, name_of(to.format)));
+    }
+    const int matrix = picture.colorspace == AVCOL_SPC_UNSPECIFIED ? SWS_CS_ITU601 : picture.colorspace;
+    constexpr int kUnchanged = 1 << 16;
+    // Where neither is YUV there's nothing to set, which it says by an error.
+    static_cast<void>(sws_setColorspaceDetails(wanted.scaler.get(), sws_getCoefficients(matrix),
+                                               wanted.from_full ? 1 : 0, sws_getCoefficients(SWS_CS_ITU601),
+                                               wanted.to_full ? 1 : 0, 0, kUnchanged, kUnchanged));
+    conversions_.push_front(std::move(wanted));
+    found = conversions_.begin();
+    if (conversions_.size() > kMostConversions) {
+      conversions_.pop_back();
+    }
+  } else {
+    conversions_.splice(conversions_.begin(), conversions_, found);
+  }
+  const int lines = sws_scale(found->scaler.get(), picture.data, picture.linesize, 0, picture.height, to.data.data(),
+                              to.lines.data());
+  return lines == static_cast<int>(to.size.height) ? Result<void>()
+                                                   : fail(EIO, "libswscale didn't convert a picture to its end");
+}
+
+Result<std::size_t> Converter::convert(const AVFrame& picture, const Layout& layout, std::span<std::byte> to) {
+  if (layout.format->compressed()) {
+    return compress(picture, layout, to);
+  }
+  Planes planes{.format = layout.format->av, .full_range = false, .size = layout.size};
+  auto* const start = static_cast<std::uint8_t*>(static_cast<void*>(to.data()));
+  const auto format = static_cast<AVPixelFormat>(planes.format);
+  const int width = static_cast<int>(layout.size.width);
+  const int height = static_cast<int>(layout.size.height);
+  const int size = av_image_fill_arrays(planes.data.data(), planes.lines.data(), start, format, width, height, 1);
+  if (size < 0 || static_cast<std::size_t>(size) > to.size()) {
+    return fail(EINVAL, "a buffer that is shorter than a picture");
+  }
+  if (is_native(picture, layout)) {
+    av_image_copy(planes.data.data(), planes.lines.data(), const_cast<const std::uint8_t**>(picture.data),  // NOLINT
+                  picture.linesize, format, width, height);
+    return static_cast<std::size_t>(size);
+  }
+  if (auto scaled = scale(picture, planes); !scaled) {
+    return tl::unexpected(scaled.error());
+  }
+  return static_cast<std::size_t>(size);
+}
+
+Result<Picture> Converter::convert(const Picture& picture, int av_format, Size size) {
+  if (picture->format == av_format && size_of(*picture) == size) {
+    return picture;
+  }
+  NewPicture converted = new_picture(av_format, size);
+  Planes planes{.format = av_format, .full_range = false, .size = size};
+  std::copy_n(converted->data, kPlanes, planes.data.begin());
+  std::copy_n(converted->linesize, kPlanes, planes.lines.begin());
+  if (auto scaled = scale(*picture, planes); !scaled) {
+    return tl::unexpected(scaled.error());
+  }
+  return Picture(std::move(converted));
+}
+
+Result<std::size_t> Converter::compress(const AVFrame& picture, const Layout& layout, std::span<std::byte> to) {
+  if (!jpeg_->compressor) {
+    return fail(ENOMEM, "libjpeg-turbo has no memory");
+  }
+  // JPEG's YUV is of full range, which a picture of libav's seldom is.
+  NewPicture& yuv = jpeg_->yuv;
+  if (!yuv || size_of(*yuv) != layout.size) {
+    yuv = new_picture(AV_PIX_FMT_YUV420P, layout.size);
+  }
+  Planes planes{.format = AV_PIX_FMT_YUV420P, .full_range = true, .size = layout.size};
+  std::copy_n(yuv->data, kPlanes, planes.data.begin());
+  std::copy_n(yuv->linesize, kPlanes, planes.lines.begin());
+  if (auto scaled = scale(picture, planes); !scaled) {
+    return tl::unexpected(scaled.error());
+  }
+  // It takes for granted that there's so much room.
+  if (tjBufSize(yuv->width, yuv->height, TJSAMP_420) > to.size()) {
+    return fail(EINVAL, "a buffer that is shorter than a JPEG may be");
+  }
+  const std::array<const unsigned char*, 3> lines{yuv->data[0], yuv->data[1], yuv->data[2]};
+  auto* out = static_cast<unsigned char*>(static_cast<void*>(to.data()));
+  unsigned long size = to.size();
+  if (tjCompressFromYUVPlanes(jpeg_->compressor.get(), const_cast<const unsigned char**>(lines.data()),  // NOLINT
+                              yuv->width, yuv->linesize, yuv->height, TJSAMP_420, &out, &size, jpeg_quality_,
+                              TJFLAG_NOREALLOC) != 0) {
+    return fail(EIO, fmt::format("a JPEG can't be made: {}", tjGetErrorStr2(jpeg_->compressor.get())));
+  }
+  return size;
+}
+
+}  // namespace dmmap::camera

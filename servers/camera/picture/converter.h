@@ -1,0 +1,52 @@
+// Converter: puts a picture into the format and size that a program captures.
+//
+// Promises: a picture that is so already is copied, byte for byte; others are scaled and converted (libswscale,
+// bilinear), YUV being ITU-R BT.601 and of limited range as V4L2 has it by default, and JPEG's of full range. What is
+// kept between pictures is the newest few conversions' tables. Thread safety: of one thread at a time.
+#pragma once
+
+#include <dmmap/error.h>
+
+#include <cstddef>
+#include <list>
+#include <memory>
+#include <span>
+
+#include "servers/camera/picture/picture.h"
+#include "servers/camera/picture/pixel_format.h"
+
+namespace dmmap::camera {
+
+class Converter {
+ public:
+  Converter();
+  Converter(const Converter&) = delete;
+  Converter& operator=(const Converter&) = delete;
+  ~Converter();
+
+  /// Writes to the start of `to`, which is never read. Returns how many bytes that were.
+  /// REQUIRES: `to` has layout.bytes(). Errors: EINVAL for a picture that libswscale can't convert, EIO, ENOMEM.
+  Result<std::size_t> convert(const AVFrame& picture, const Layout& layout, std::span<std::byte> to);
+
+  /// The picture in that format and size; itself if it's so already. Errors: as convert().
+  Result<Picture> convert(const Picture& picture, int av_format, Size size);
+
+  /// 1 to 100, as libjpeg has it.
+  void set_jpeg_quality(int percent) { jpeg_quality_ = percent; }
+
+  /// Whether a picture's bytes only have to be copied.
+  [[nodiscard]] static bool is_native(const AVFrame& picture, const Layout& layout);
+
+ private:
+  struct Planes;
+  struct Conversion;
+  struct Jpeg;
+  Result<void> scale(const AVFrame& picture, const Planes& to);
+  Result<std::size_t> compress(const AVFrame& picture, const Layout& layout, std::span<std::byte> to);
+
+  std::list<Conversion> conversions_;  // the newest first
+  std::unique_ptr<Jpeg> jpeg_;
+  int jpeg_quality_;
+};
+
+}  // namespace dmmap::camera
