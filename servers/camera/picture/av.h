@@ -11,6 +11,9 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <memory>
+#include <new>
+#include <string>
 
 #include "servers/camera/picture/picture.h"
 #include "servers/camera/picture/pixel_format.h"
