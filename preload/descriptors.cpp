@@ -11,6 +11,7 @@
 #include "preload/mapping_table.h"
 #include "preload/next.h"
 #include "preload/process.h"
+#include "preload/sysfs.h"
 
 namespace dmmap::preload {
 
@@ -95,6 +96,21 @@ void note_received(const msghdr& message) {
   }
 }
 
+// What was opened, or what sysfs would say there if the device that a program was shown were one.
+int or_uevent(int fd, const char* path) {
+  if (fd >= 0 || errno != ENOENT) {
+    return fd;
+  }
+  return open_uevent(path);
+}
+std::FILE* or_uevent(std::FILE* stream, const char* path, const char* mode) {
+  if (stream != nullptr || errno != ENOENT) {
+    return stream;
+  }
+  const int fd = open_uevent(path);
+  return fd < 0 ? nullptr : ::fdopen(fd, mode);
+}
+
 }  // namespace
 
 // The third argument of open(2), where there is one.
@@ -109,11 +125,11 @@ void note_received(const msghdr& message) {
 
 DMMAP_STANDS_BEFORE int open(const char* path, int flags, ...) {
   DMMAP_MODE(flags)
-  return is_new(next_open(path, flags, mode));
+  return is_new(or_uevent(next_open(path, flags, mode), path));
 }
 DMMAP_STANDS_BEFORE int open64(const char* path, int flags, ...) {
   DMMAP_MODE(flags)
-  return is_new(next_open64(path, flags, mode));
+  return is_new(or_uevent(next_open64(path, flags, mode), path));
 }
 DMMAP_STANDS_BEFORE int openat(int directory, const char* path, int flags, ...) {
   DMMAP_MODE(flags)
@@ -144,10 +160,10 @@ DMMAP_STANDS_BEFORE int creat64(const char* path, mode_t mode) {
 }
 
 DMMAP_STANDS_BEFORE std::FILE* fopen(const char* path, const char* mode) {
-  return is_new(next_fopen(path, mode));
+  return is_new(or_uevent(next_fopen(path, mode), path, mode));
 }
 DMMAP_STANDS_BEFORE std::FILE* fopen64(const char* path, const char* mode) {
-  return is_new(next_fopen64(path, mode));
+  return is_new(or_uevent(next_fopen64(path, mode), path, mode));
 }
 DMMAP_STANDS_BEFORE std::FILE* freopen(const char* path, const char* mode, std::FILE* stream) {
   return is_new(next_freopen(path, mode, stream));

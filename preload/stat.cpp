@@ -14,6 +14,7 @@
 
 #include "preload/mounts.h"
 #include "preload/next.h"
+#include "preload/sysfs.h"
 #include "preload/system.h"
 #include "protocol/map_protocol.h"
 
@@ -48,7 +49,7 @@ struct Number {
 
 // The device that the file stands for. False: none.
 bool find_device(const Named& named, Number& number) {
-  std::array<char, 32> value{};
+  std::array<char, 128> value{};
   ssize_t length = -1;
   if (named.path == nullptr || named.path[0] == '\0') {
     length =
@@ -67,7 +68,13 @@ bool find_device(const Named& named, Number& number) {
     length = system_call(named.follow ? SYS_getxattr : SYS_lgetxattr, as_it_is ? named.path : path.data(),
                          protocol::map::kDeviceAttribute, value.data(), value.size() - 1);
   }
-  return length > 0 && std::sscanf(value.data(), "%u:%u", &number.major, &number.minor) == 2;
+  std::array<char, 64> name{};
+  const bool is_device =
+      length > 0 && std::sscanf(value.data(), "%u:%u %63s", &number.major, &number.minor, name.data()) >= 2;
+  if (is_device) {
+    remember_device(number.major, number.minor, name.data());
+  }
+  return is_device;
 }
 
 int shown(int result, struct stat* status, const Named& named) {

@@ -182,7 +182,7 @@ void DeviceFilesystem::getxattr(const GetxattrRequest& request, Reply<Xattr> rep
     return;
   }
   const DeviceNumber& number = *device->options.character_device;
-  const std::string text = fmt::format("{}:{}", number.major, number.minor);
+  const std::string text = fmt::format("{}:{} {}", number.major, number.minor, device->options.name);
   reply.ok({std::as_bytes(std::span(text))});
 }
 

@@ -20,7 +20,8 @@ namespace dmmap::protocol::map {
 /// token, "-" and the file's number.
 inline constexpr char kGrantPrefix[] = ".dmmap-map-";
 inline constexpr unsigned kTokenDigits = 32;
-/// The extended attribute by which a file says that it stands for a character device: "MAJOR:MINOR", in decimal.
+/// The extended attribute by which a file says that it stands for a character device: "MAJOR:MINOR NAME", in
+/// decimal, and by the name that the device would have below /dev.
 inline constexpr char kDeviceAttribute[] = "user.dmmap.device";
 
 /// How many pieces one mapping can have, and how many files.

@@ -17,7 +17,7 @@ namespace {
 constexpr std::array kFormats{
     PixelFormat{V4L2_PIX_FMT_YUYV, AV_PIX_FMT_YUYV422, "YUYV", "YUYV 4:2:2", 16, 16, 2, 1},
     PixelFormat{V4L2_PIX_FMT_UYVY, AV_PIX_FMT_UYVY422, "UYVY", "UYVY 4:2:2", 16, 16, 2, 1},
-    PixelFormat{V4L2_PIX_FMT_NV12, AV_PIX_FMT_NV12, "NV12", "Y/UV 4:2:0", 12, 8, 2, 2},
+    PixelFormat{V4L2_PIX_FMT_NV12, AV_PIX_FMT_NV12, "NV12", "Y/CbCr 4:2:0", 12, 8, 2, 2},
     PixelFormat{V4L2_PIX_FMT_YUV420, AV_PIX_FMT_YUV420P, "YU12", "Planar YUV 4:2:0", 12, 8, 2, 2},
     PixelFormat{V4L2_PIX_FMT_RGB24, AV_PIX_FMT_RGB24, "RGB24", "24-bit RGB 8-8-8", 24, 24, 1, 1},
     PixelFormat{V4L2_PIX_FMT_BGR24, AV_PIX_FMT_BGR24, "BGR24", "24-bit BGR 8-8-8", 24, 24, 1, 1},
