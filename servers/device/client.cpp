@@ -1,8 +1,10 @@
 #include "servers/device/client.h"
 
 #include <fmt/format.h>
+#include <sys/uio.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <filesystem>
 #include <fstream>
@@ -35,6 +37,16 @@ struct FileInfo {
   std::optional<std::uint64_t> flags;
   std::optional<std::uint64_t> inode;
 };
+Result<void> copied_all(std::uint32_t pid, ssize_t copied, std::size_t wanted) {
+  if (pid == 0) {
+    return fail(ESRCH, "a client of another pid namespace");
+  }
+  if (copied < 0) {
+    return fail_errno(errno, fmt::format("the memory of thread {}", pid));
+  }
+  return static_cast<std::size_t>(copied) == wanted ? Result<void>() : fail(EFAULT, "memory that isn't all there");
+}
+
 FileInfo info_of(const std::string& path) {
   constexpr int kOctal = 8;
   constexpr int kDecimal = 10;
@@ -48,6 +60,20 @@ FileInfo info_of(const std::string& path) {
 }
 
 }  // namespace
+
+Result<void> read_client(std::uint32_t pid, std::uint64_t address, std::span<std::byte> to) {
+  const iovec here{to.data(), to.size()};
+  const iovec there{reinterpret_cast<void*>(address), to.size()};  // NOLINT(*-reinterpret-cast, *-int-to-ptr)
+  const ssize_t copied = pid == 0 ? 0 : ::process_vm_readv(static_cast<pid_t>(pid), &here, 1, &there, 1, 0);
+  return copied_all(pid, copied, to.size());
+}
+
+Result<void> write_client(std::uint32_t pid, std::uint64_t address, std::span<const std::byte> from) {
+  const iovec here{const_cast<std::byte*>(from.data()), from.size()};  // NOLINT(*-const-cast): it's only read
+  const iovec there{reinterpret_cast<void*>(address), from.size()};    // NOLINT(*-reinterpret-cast, *-int-to-ptr)
+  const ssize_t copied = pid == 0 ? 0 : ::process_vm_writev(static_cast<pid_t>(pid), &here, 1, &there, 1, 0);
+  return copied_all(pid, copied, from.size());
+}
 
 std::optional<int> status_flags(std::uint32_t pid, std::string_view name, std::uint64_t inode) {
   std::optional<int> found;

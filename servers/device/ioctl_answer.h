@@ -7,6 +7,7 @@
 #include <dmmap/reply.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -18,7 +19,7 @@
 
 namespace dmmap::device {
 
-/// An errno value, or the bytes that are stored where the client's argument points.
+/// An errno value, the bytes that are stored where the client's argument points, or both.
 struct IoctlAnswer {
   int error = 0;
   std::vector<std::byte> output;
@@ -45,10 +46,10 @@ template <class T>
 
 /// Gives it to the client.
 inline void give(const IoctlAnswer& answer, Reply<IoctlDone>& reply) {
-  if (answer.error != 0) {
+  if (answer.error != 0 && answer.output.empty()) {
     reply.error(answer.error);
   } else {
-    reply.ok({.result = 0, .output = answer.output});
+    reply.ok({.result = -answer.error, .output = answer.output});
   }
 }
 
@@ -62,6 +63,13 @@ template <class T>
   T value;
   std::memcpy(&value, input.data(), sizeof value);
   return value;
+}
+
+/// The answer of `answer` to the T that the client has there; EINVAL when that's shorter.
+template <class T, class Answer>
+[[nodiscard]] IoctlAnswer with(std::span<const std::byte> input, const Answer& answer) {
+  const auto asked = input_as<T>(input);
+  return asked ? answer(*asked) : error(EINVAL);
 }
 
 }  // namespace dmmap::device

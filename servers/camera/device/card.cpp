@@ -1,6 +1,8 @@
 #include "servers/camera/device/card.h"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 namespace dmmap::camera {
 
@@ -27,6 +29,29 @@ v4l2_priority Priorities::highest() const {
     highest = std::max(highest, priority);
   }
   return highest;
+}
+
+void ControlListeners::add(const void* who, Listener listener) {
+  const MutexLock lock(lock_);
+  listeners_.insert_or_assign(who, std::move(listener));
+}
+
+void ControlListeners::leave(const void* who) {
+  const MutexLock lock(lock_);
+  listeners_.erase(who);
+}
+
+void ControlListeners::tell(std::uint32_t id, const void* by) const {
+  std::vector<Listener> all;  // called where the lock isn't held
+  {
+    const MutexLock lock(lock_);
+    for (const auto& [who, listener] : listeners_) {
+      all.push_back(listener);
+    }
+  }
+  for (const Listener& each : all) {
+    each(id, by);
+  }
 }
 
 }  // namespace dmmap::camera

@@ -7,6 +7,8 @@
 
 #include <linux/videodev2.h>
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -29,6 +31,20 @@ class Priorities {
   std::map<const void*, v4l2_priority> priorities_ DMMAP_GUARDED_BY(lock_);
 };
 
+/// Who wants to know of controls that change.
+class ControlListeners {
+ public:
+  using Listener = std::function<void(std::uint32_t id, const void* by)>;
+  void add(const void* who, Listener listener) DMMAP_EXCLUDES(lock_);
+  void leave(const void* who) DMMAP_EXCLUDES(lock_);
+  /// `by` has changed that control.
+  void tell(std::uint32_t id, const void* by) const DMMAP_EXCLUDES(lock_);
+
+ private:
+  mutable Mutex lock_;
+  std::map<const void*, Listener> listeners_ DMMAP_GUARDED_BY(lock_);
+};
+
 struct Card {
   std::string name;  ///< what programs are told: up to 31 bytes
   std::string file;  ///< "video0"
@@ -36,6 +52,7 @@ struct Card {
   ProducerSource* producer = nullptr;  ///< null: nothing can be put in
   bool mmap = true;                    ///< whether programs can map
   Priorities priorities;
+  ControlListeners listeners;
 };
 
 }  // namespace dmmap::camera

@@ -10,9 +10,9 @@
 namespace dmmap::camera {
 
 using device::error;
-using device::input_as;
 using device::IoctlAnswer;
 using device::stored;
+using device::with;
 
 namespace {
 
@@ -214,89 +214,12 @@ IoctlAnswer get_selection(const OpenDevice& open, v4l2_selection asked) {
   return stored(asked);
 }
 
-// The control that's asked for: by number, or the next one after it.
-const ControlInfo* asked_control(std::uint32_t id) {
-  const auto all = control_infos();
-  if ((id & V4L2_CTRL_FLAG_NEXT_CTRL) != 0) {
-    const std::uint32_t after = id & V4L2_CTRL_ID_MASK;
-    const auto next = std::find_if(all.begin(), all.end(), [after](const auto& each) { return each.id > after; });
-    return next == all.end() ? nullptr : &*next;
-  }
-  const auto found = std::find_if(all.begin(), all.end(), [id](const auto& each) { return each.id == id; });
-  return found == all.end() ? nullptr : &*found;
-}
-
-IoctlAnswer query_control(const v4l2_queryctrl& asked) {
-  const ControlInfo* const info = asked_control(asked.id);
-  if (info == nullptr) {
-    return error(EINVAL);
-  }
-  v4l2_queryctrl result{};
-  result.id = info->id;
-  result.type = info->type;
-  put(result.name, info->name);
-  result.minimum = info->least;
-  result.maximum = info->most;
-  result.step = 1;
-  result.default_value = info->usual;
-  result.flags = info->slider ? V4L2_CTRL_FLAG_SLIDER : 0U;
-  return stored(result);
-}
-
-IoctlAnswer query_extended_control(const v4l2_query_ext_ctrl& asked) {
-  // There's none of the kinds that only this way has (V4L2_CTRL_FLAG_NEXT_COMPOUND).
-  const bool compound_alone =
-      (asked.id & V4L2_CTRL_FLAG_NEXT_COMPOUND) != 0 && (asked.id & V4L2_CTRL_FLAG_NEXT_CTRL) == 0;
-  const ControlInfo* const info =
-      compound_alone ? nullptr : asked_control(asked.id & ~std::uint32_t{V4L2_CTRL_FLAG_NEXT_COMPOUND});
-  if (info == nullptr) {
-    return error(EINVAL);
-  }
-  v4l2_query_ext_ctrl result{};
-  result.id = info->id;
-  result.type = info->type;
-  std::strncpy(&result.name[0], info->name, sizeof result.name - 1);
-  result.minimum = info->least;
-  result.maximum = info->most;
-  result.step = 1;
-  result.default_value = info->usual;
-  result.flags = info->slider ? V4L2_CTRL_FLAG_SLIDER : 0U;
-  result.elem_size = sizeof(std::int32_t);
-  result.elems = 1;
-  return stored(result);
-}
-
-IoctlAnswer get_control(const OpenDevice& open, v4l2_control asked) {
-  const auto value = open.card.camera.controls().get(asked.id);
-  if (!value) {
-    return error(EINVAL);
-  }
-  asked.value = *value;
-  return stored(asked);
-}
-
-IoctlAnswer set_control(const OpenDevice& open, v4l2_control asked) {
-  const ControlInfo* const info = asked_control(asked.id & V4L2_CTRL_ID_MASK);
-  if (info == nullptr) {
-    return error(EINVAL);
-  }
-  asked.value = open.card.camera.controls().set(asked.id, asked.value).value_or(0);
-  return stored(asked);
-}
-
 IoctlAnswer set_priority(const OpenDevice& open, std::uint32_t asked) {
   if (asked != V4L2_PRIORITY_BACKGROUND && asked != V4L2_PRIORITY_INTERACTIVE && asked != V4L2_PRIORITY_RECORD) {
     return error(EINVAL);
   }
   open.card.priorities.set(open.who, static_cast<v4l2_priority>(asked));
   return {};
-}
-
-// The answer of `answer` to what the client has there.
-template <class T, class Answer>
-IoctlAnswer with(std::span<const std::byte> input, const Answer& answer) {
-  const auto asked = input_as<T>(input);
-  return asked ? answer(*asked) : error(EINVAL);
 }
 
 IoctlAnswer only_zero(std::uint32_t index) {
@@ -346,16 +269,6 @@ std::optional<IoctlAnswer> answer_card_ioctl(OpenDevice open, std::uint32_t comm
       return with<v4l2_cropcap>(input, [&](const auto& asked) { return crop_capabilities(open, asked); });
     case VIDIOC_G_SELECTION:
       return with<v4l2_selection>(input, [&](const auto& asked) { return get_selection(open, asked); });
-    case VIDIOC_QUERYCTRL:
-      return with<v4l2_queryctrl>(input, query_control);
-    case VIDIOC_QUERY_EXT_CTRL:
-      return with<v4l2_query_ext_ctrl>(input, query_extended_control);
-    case VIDIOC_QUERYMENU:
-      return error(EINVAL);  // no control is a menu
-    case VIDIOC_G_CTRL:
-      return with<v4l2_control>(input, [&](const auto& asked) { return get_control(open, asked); });
-    case VIDIOC_S_CTRL:
-      return with<v4l2_control>(input, [&](const auto& asked) { return set_control(open, asked); });
     case VIDIOC_G_PRIORITY:
       return stored(static_cast<std::uint32_t>(open.card.priorities.highest()));
     case VIDIOC_S_PRIORITY:

@@ -87,7 +87,13 @@ void VideoStream::ioctl(const IoctlRequest& request, Reply<IoctlDone> reply) {
     stream_off(device::input_as<std::uint32_t>(request.input).value_or(0), std::move(reply));
     return;
   }
+  if (request.command == VIDIOC_DQEVENT) {
+    dequeue_event(request, std::move(reply));
+    return;
+  }
   auto answer = buffer_ioctl(request);
+  answer = answer ? answer : event_ioctl(request);
+  answer = answer ? answer : control_ioctl(request);
   if (!answer) {
     const MutexLock lock(lock_);
     const OpenDevice open{card_, formats_, this, capture_.allocated() || reader_, output_.allocated() || writer_};
@@ -239,6 +245,7 @@ std::uint32_t VideoStream::poll(std::uint32_t events) {
     if (now == 0 && idle()) {
       now = POLLERR;
     }
+    now |= events_.any() ? std::uint32_t{POLLPRI} : 0U;
   }
   carry_out(std::move(outcome));
   return now & (events | POLLERR);
@@ -267,6 +274,7 @@ void VideoStream::released() {
     settle(outcome);
   }
   card_.priorities.leave(this);
+  card_.listeners.leave(this);
   if (card_.producer != nullptr) {
     card_.producer->leave(this);
   }
@@ -275,16 +283,21 @@ void VideoStream::released() {
 
 void VideoStream::interrupted(std::uint64_t id) {
   std::optional<WaitingDequeue> dequeue;
+  std::optional<WaitingEvent> event;
   std::optional<WaitingRead> read;
   std::optional<WaitingWrite> write;
   {
     const MutexLock lock(lock_);
     dequeue = device::take_out(dequeues_, id);
+    event = device::take_out(event_waits_, id);
     read = device::take_out(reads_, id);
     write = device::take_out(writes_, id);
   }
   if (dequeue) {
     dequeue->reply.error(EINTR);
+  }
+  if (event) {
+    event->reply.error(EINTR);
   }
   if (read) {
     read->reply.error(EINTR);
@@ -324,6 +337,7 @@ void VideoStream::settle(Outcome& outcome) {
     reads_.pop_front();
   }
   settle_writes(outcome);
+  settle_events(outcome);
 }
 
 void VideoStream::carry_out(Outcome outcome) {

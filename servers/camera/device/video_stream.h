@@ -24,6 +24,7 @@
 #include "servers/camera/control/status.h"
 #include "servers/camera/device/card.h"
 #include "servers/camera/device/card_ioctls.h"
+#include "servers/camera/device/control_events.h"
 #include "servers/camera/device/frame_reader.h"
 #include "servers/camera/device/frame_writer.h"
 #include "servers/camera/engine/consumer.h"
@@ -70,6 +71,10 @@ class VideoStream final : public Stream, public Consumer {
     Reply<IoctlDone> reply;
     v4l2_buffer buffer{};
   };
+  struct WaitingEvent {
+    std::uint64_t id = 0;
+    Reply<IoctlDone> reply;
+  };
   struct WaitingStop {
     Reply<IoctlDone> reply;
     bool output = false;
@@ -111,6 +116,12 @@ class VideoStream final : public Stream, public Consumer {
   device::IoctlAnswer stream_on(std::uint32_t type) DMMAP_EXCLUDES(lock_);
   void stream_off(std::uint32_t type, Reply<IoctlDone> reply) DMMAP_EXCLUDES(lock_);
   void dequeue_buffer(const IoctlRequest& request, Reply<IoctlDone> reply) DMMAP_EXCLUDES(lock_);
+  /// Nothing: the ioctl isn't one about events.
+  std::optional<device::IoctlAnswer> event_ioctl(const IoctlRequest& request) DMMAP_EXCLUDES(lock_);
+  void dequeue_event(const IoctlRequest& request, Reply<IoctlDone> reply) DMMAP_EXCLUDES(lock_);
+  void control_changed(std::uint32_t id, bool by_own) DMMAP_EXCLUDES(lock_);
+  void settle_events(Outcome& outcome) DMMAP_REQUIRES(lock_);
+  std::optional<device::IoctlAnswer> control_ioctl(const IoctlRequest& request);
   /// Takes the memory that buffers of a region need, so that later nobody is out of it.
   [[nodiscard]] int commit(const std::vector<BufferQueue::Run>& runs) const;
   [[nodiscard]] bool nonblocking(const Request& request) const;
@@ -146,6 +157,8 @@ class VideoStream final : public Stream, public Consumer {
   std::optional<FrameWriter> writer_ DMMAP_GUARDED_BY(lock_);
   std::optional<BufferQueue::Claim> claimed_ DMMAP_GUARDED_BY(lock_);  // what the camera fills
   std::deque<WaitingDequeue> dequeues_ DMMAP_GUARDED_BY(lock_);
+  std::deque<WaitingEvent> event_waits_ DMMAP_GUARDED_BY(lock_);
+  ControlEvents events_ DMMAP_GUARDED_BY(lock_);
   std::vector<WaitingStop> stops_ DMMAP_GUARDED_BY(lock_);
   std::deque<WaitingRead> reads_ DMMAP_GUARDED_BY(lock_);
   std::deque<WaitingWrite> writes_ DMMAP_GUARDED_BY(lock_);

@@ -10,11 +10,13 @@ namespace {
 
 constexpr std::int32_t kByte = 255;
 constexpr std::array kInfos{
+    ControlInfo{V4L2_CID_USER_CLASS, V4L2_CTRL_TYPE_CTRL_CLASS, "User Controls", 0, 0, 0, false},
     ControlInfo{V4L2_CID_BRIGHTNESS, V4L2_CTRL_TYPE_INTEGER, "Brightness", -128, 127, 0, true},
     ControlInfo{V4L2_CID_CONTRAST, V4L2_CTRL_TYPE_INTEGER, "Contrast", 0, kByte, Adjustments::kEven, true},
     ControlInfo{V4L2_CID_SATURATION, V4L2_CTRL_TYPE_INTEGER, "Saturation", 0, kByte, Adjustments::kEven, true},
     ControlInfo{V4L2_CID_HFLIP, V4L2_CTRL_TYPE_BOOLEAN, "Horizontal Flip", 0, 1, 0, false},
     ControlInfo{V4L2_CID_VFLIP, V4L2_CTRL_TYPE_BOOLEAN, "Vertical Flip", 0, 1, 0, false},
+    ControlInfo{V4L2_CID_JPEG_CLASS, V4L2_CTRL_TYPE_CTRL_CLASS, "JPEG Compression Controls", 0, 0, 0, false},
     ControlInfo{V4L2_CID_JPEG_COMPRESSION_QUALITY, V4L2_CTRL_TYPE_INTEGER, "Compression Quality", 1, 100, 85, false},
 };
 
@@ -27,6 +29,11 @@ std::optional<std::size_t> index_of(std::uint32_t id) {
 
 std::span<const ControlInfo> control_infos() {
   return kInfos;
+}
+
+const ControlInfo* find_control(std::uint32_t id) {
+  const auto index = index_of(id);
+  return index ? &kInfos.at(*index) : nullptr;
 }
 
 Controls::Controls() {

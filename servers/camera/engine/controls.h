@@ -21,8 +21,10 @@ struct ControlInfo {
   bool slider = false;
 };
 
-/// By rising number.
+/// By rising number, each class (V4L2_CTRL_TYPE_CTRL_CLASS), which has no value, before its controls.
 [[nodiscard]] std::span<const ControlInfo> control_infos();
+/// Null where there's no such control or class.
+[[nodiscard]] const ControlInfo* find_control(std::uint32_t id);
 
 /// What the controls say at one moment.
 struct Adjustments {
@@ -42,14 +44,14 @@ struct Adjustments {
 class Controls {
  public:
   Controls();
-  /// Nothing where there's no such control.
+  /// Nothing where there's no such control; 0 for a class.
   [[nodiscard]] std::optional<std::int32_t> get(std::uint32_t id) const;
   /// The nearest that it can be. Returns that; nothing where there's no such control.
   std::optional<std::int32_t> set(std::uint32_t id, std::int32_t value);
   [[nodiscard]] Adjustments adjustments() const;
 
  private:
-  static constexpr std::size_t kCount = 6;
+  static constexpr std::size_t kCount = 8;
   std::array<std::atomic<std::int32_t>, kCount> values_{};
 };
 
