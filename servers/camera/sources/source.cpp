@@ -7,7 +7,10 @@
 #include <system_error>
 #include <utility>
 
+#include "servers/camera/picture/av_log.h"
+#include "servers/camera/sources/file_source.h"
 #include "servers/camera/sources/pattern_source.h"
+#include "servers/camera/sources/pipe_source.h"
 
 namespace dmmap::camera {
 
@@ -133,14 +136,15 @@ Result<std::unique_ptr<Source>> open_source(const SourceChoice& choice, const So
   if (const auto checked = check(choice, wish); !checked) {
     return tl::unexpected(checked.error());
   }
+  silence_libav();
   switch (choice.kind) {
     case Kind::pattern:
       return std::make_unique<PatternSource>(wish);
     case Kind::file:
+      return as_source(FileSource::create(choice.file, wish, log));
     case Kind::y4m:
     case Kind::raw:
-      (void)log;
-      break;
+      return as_source(PipeSource::create(choice, wish, log));
     case Kind::device:
       break;
   }
