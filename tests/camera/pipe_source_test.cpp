@@ -26,6 +26,7 @@
 
 #include "camera/lines.h"
 #include "servers/camera/picture/av.h"
+#include "servers/camera/sources/rates.h"
 #include "support/generators.h"
 #include "support/temporary_directory.h"
 #include "support/text.h"
@@ -465,6 +466,7 @@ TEST_F(PipeSourceTest, BrokenFilesAreRefusedWhenOpened) {
                                       "YUV4MPEG2 W32 H24 F30:0\n",
                                       "YUV4MPEG2 W32 H24 F1:x\n",
                                       "YUV4MPEG2 W32 H24 F1001:1\n",
+                                      "YUV4MPEG2 W32 H24 F1:3601\n",
                                       "YUV4MPEG2 W32 H24 C420p10\n",
                                       "YUV4MPEG2 W32 H24 C444alpha\n",
                                       "YUV4MPEG2 W32 H24 C\n",
@@ -572,7 +574,7 @@ RC_GTEST_PROP(Y4mHeader, WhatIsTakenCanBeRead, ()) {
   }
   RC_ASSERT(header->size.width >= kLeastSide && header->size.width <= kMostSide);
   RC_ASSERT(header->size.height >= kLeastSide && header->size.height <= kMostSide);
-  RC_ASSERT(!header->rate || (header->rate->numerator > 0 && header->rate->denominator > 0));
+  RC_ASSERT(!header->rate || sensible(*header->rate));
   RC_ASSERT(header->av_format >= 0);
 }
 

@@ -75,6 +75,7 @@ TEST(OpenSource, RefusesWhatCannotBe) {
   EXPECT_THAT(error_of({}, {.size = Size{640, 4097}}).message, HasSubstr("16 to 4096"));
   EXPECT_EQ(error_of({}, {.rate = Rate{0, 1}}).code, EINVAL);
   EXPECT_EQ(error_of({}, {.rate = Rate{30, 0}}).code, EINVAL);
+  EXPECT_THAT(error_of({}, {.rate = Rate{1, 3601}}).message, HasSubstr("one an hour"));
   EXPECT_THAT(error_of({}, {.rate = Rate{1001, 1}}).message, HasSubstr("at most 1000"));
   EXPECT_EQ(error_of({Kind::raw, "/dev/null"}, {}).code, EINVAL);
 }

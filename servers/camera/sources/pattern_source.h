@@ -11,7 +11,7 @@ namespace dmmap::camera {
 
 class PatternSource final : public Source {
  public:
-  /// 1280 by 720, 30 a second, where nothing else is wished. REQUIRES: a size within the limits; no side of the rate 0.
+  /// 1280 by 720, 30 a second, where nothing else is wished. REQUIRES: a size within the limits; a sensible() rate.
   explicit PatternSource(const SourceWish& wish);
 
   [[nodiscard]] About about() const override { return about_; }

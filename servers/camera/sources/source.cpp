@@ -11,6 +11,7 @@
 #include "servers/camera/sources/file_source.h"
 #include "servers/camera/sources/pattern_source.h"
 #include "servers/camera/sources/pipe_source.h"
+#include "servers/camera/sources/rates.h"
 
 namespace dmmap::camera {
 
@@ -85,10 +86,8 @@ Result<void> check(const SourceChoice& choice, const SourceWish& wish) {
                                       size.height, kLeastSide, kMostSide));
     }
   }
-  constexpr unsigned kMostRate = 1000;
-  if (wish.rate && (wish.rate->numerator == 0 || wish.rate->denominator == 0 ||
-                    wish.rate->numerator / wish.rate->denominator > kMostRate)) {
-    return fail(EINVAL, fmt::format("{}/{} pictures a second can't be made; say more than 0 and at most {}",
+  if (wish.rate && !sensible(*wish.rate)) {
+    return fail(EINVAL, fmt::format("{}/{} pictures a second can't be made; say at most {}, and at least one an hour",
                                     wish.rate->numerator, wish.rate->denominator, kMostRate));
   }
   if (choice.kind == Kind::raw && choice.format == nullptr) {

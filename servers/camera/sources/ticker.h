@@ -19,8 +19,7 @@ struct Tick {
   std::uint64_t number = 0;
 };
 
-/// The times of all ticks. REQUIRES: neither side of the rate is 0; a tick's number times the denominator is less than
-/// 2^64.
+/// The times of all ticks. REQUIRES: a sensible() rate; ticks within 292 years.
 class Ticks {
  public:
   Ticks(Time first, Rate rate) : first_(first), rate_(rate) {}

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "servers/camera/sources/rates.h"
+
 extern "C" {
 #include <libavutil/common.h>
 #include <libavutil/mathematics.h>
@@ -35,11 +37,8 @@ int refuse(AVFormatContext* /*input*/, AVIOContext** /*io*/, const char* /*url*/
 }
 
 Rate rate_of(AVRational rate) {
-  constexpr int kMost = 1000;
-  if (rate.num <= 0 || rate.den <= 0 || rate.num / rate.den > kMost) {
-    return {};
-  }
-  return {static_cast<unsigned>(rate.num), static_cast<unsigned>(rate.den)};
+  const Rate told{static_cast<unsigned>(std::max(rate.num, 0)), static_cast<unsigned>(std::max(rate.den, 0))};
+  return sensible(told) ? told : Rate();
 }
 
 std::int64_t duration_of(const AVFrame& frame) {

@@ -8,6 +8,8 @@
 #include <charconv>
 #include <string>
 
+#include "servers/camera/sources/rates.h"
+
 extern "C" {
 #include <libavutil/pixfmt.h>
 }
@@ -53,7 +55,6 @@ tl::unexpected<Error> wrong(std::string_view field, std::string_view what) {
 }
 
 Result<void> take_rate(std::string_view field, Y4mHeader& header) {
-  constexpr unsigned kMost = 1000;
   const std::string_view ratio = field.substr(1);
   const std::size_t colon = std::min(ratio.find(':'), ratio.size());
   const auto numerator = number_in(ratio.substr(0, colon));
@@ -65,8 +66,9 @@ Result<void> take_rate(std::string_view field, Y4mHeader& header) {
     header.rate.reset();
     return {};
   }
-  if (*numerator == 0 || *denominator == 0 || *numerator / *denominator > kMost) {
-    return wrong(field, fmt::format("its rate is to be above 0 and at most {}", kMost));
+  if (!sensible({*numerator, *denominator})) {
+    return wrong(field,
+                 fmt::format("its rate is to be at most {} pictures a second, and at least one an hour", kMostRate));
   }
   header.rate = Rate{*numerator, *denominator};
   return {};
