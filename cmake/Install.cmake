@@ -1,5 +1,5 @@
 # What `cmake --install` puts where: the library in both kinds with its headers, the CMake package, dmmap.pc, the program
-# with its man pages, and what makes `dmmap sound` a service.
+# with its man pages, and what makes services of its devices.
 include(CMakePackageConfigHelpers)
 
 # The two kinds are exported apart, since only who links the static one needs fmt.
@@ -37,20 +37,22 @@ install(FILES ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/LICENSE DESTINAT
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime
         FILES_MATCHING PATTERN "*.md" PATTERN "*.png")
 
-# The prefix may be given at install, and the unit has to have it: systemd wants an absolute path.
-install(CODE "
-  cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_PREFIX NORMALIZE OUTPUT_VARIABLE prefix)
-  cmake_path(APPEND prefix \"${CMAKE_INSTALL_BINDIR}\" OUTPUT_VARIABLE bindir)
-  configure_file(\"${CMAKE_SOURCE_DIR}/packaging/systemd/dmmap-sound.service.in\"
-                 \"${CMAKE_BINARY_DIR}/packaging/dmmap-sound.service\" @ONLY)" COMPONENT runtime)
-# Not below CMAKE_INSTALL_LIBDIR: systemd looks into PREFIX/lib alone.
-install(FILES ${CMAKE_BINARY_DIR}/packaging/dmmap-sound.service DESTINATION lib/systemd/system COMPONENT runtime)
+# The prefix may be given at install, and a unit has to have it: systemd wants an absolute path.
+foreach(service camera sound)
+  install(CODE "
+    cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_PREFIX NORMALIZE OUTPUT_VARIABLE prefix)
+    cmake_path(APPEND prefix \"${CMAKE_INSTALL_BINDIR}\" OUTPUT_VARIABLE bindir)
+    configure_file(\"${CMAKE_SOURCE_DIR}/packaging/systemd/dmmap-${service}.service.in\"
+                   \"${CMAKE_BINARY_DIR}/packaging/dmmap-${service}.service\" @ONLY)" COMPONENT runtime)
+  # Not below CMAKE_INSTALL_LIBDIR: systemd looks into PREFIX/lib alone.
+  install(FILES ${CMAKE_BINARY_DIR}/packaging/dmmap-${service}.service DESTINATION lib/systemd/system COMPONENT runtime)
+  # An example, since /etc is out of a prefix's reach.
+  install(FILES ${CMAKE_SOURCE_DIR}/packaging/default/dmmap-${service} DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples
+          COMPONENT runtime)
+endforeach()
 install(FILES ${CMAKE_SOURCE_DIR}/packaging/tmpfiles/dmmap-sound.conf DESTINATION lib/tmpfiles.d COMPONENT runtime)
-# An example, since /etc is out of a prefix's reach.
-install(FILES ${CMAKE_SOURCE_DIR}/packaging/default/dmmap-sound DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples
-        COMPONENT runtime)
 
-foreach(page dmmap.1 dmmap-probe.1 dmmap-regions.1 dmmap-run.1 dmmap-sound.1 dmmap-store.1)
+foreach(page dmmap.1 dmmap-camera.1 dmmap-probe.1 dmmap-regions.1 dmmap-run.1 dmmap-sound.1 dmmap-store.1)
   configure_file(${CMAKE_SOURCE_DIR}/packaging/man/${page}.in ${CMAKE_BINARY_DIR}/packaging/${page} @ONLY)
   install(FILES ${CMAKE_BINARY_DIR}/packaging/${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT runtime)
 endforeach()
