@@ -1,18 +1,15 @@
-// Pictures through FIFOs and files, byte for byte. They're small, so that a FIFO holds several.
+// Pictures through FIFOs and files, byte for byte.
 #include "servers/camera/sources/pipe_source.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <rapidcheck/gtest.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -25,15 +22,9 @@
 #include <vector>
 
 #include "camera/lines.h"
-#include "servers/camera/picture/av.h"
-#include "servers/camera/sources/rates.h"
-#include "support/generators.h"
+#include "camera/pipe_support.h"
 #include "support/temporary_directory.h"
 #include "support/text.h"
-
-extern "C" {
-#include <libavutil/imgutils.h>
-}
 
 namespace dmmap::camera {
 namespace {
@@ -42,52 +33,6 @@ using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using Kind = SourceChoice::Kind;
-
-constexpr Size kSize{32, 24};
-constexpr std::size_t kYuyv = std::size_t{32} * 24 * 2;
-constexpr std::size_t k420 = std::size_t{32} * 24 * 3 / 2;
-constexpr std::string_view kHeader = "YUV4MPEG2 W32 H24 F1000:1 Ip A1:1 C420jpeg XYSCSS=420JPEG\n";
-
-// `bytes` that are never the same for two pictures.
-std::string picture(std::size_t bytes, unsigned number) {
-  std::string made(bytes, '\0');
-  unsigned state = number * 2654435761U + 1;
-  for (char& each : made) {
-    state = state * 1664525U + 1013904223U;
-    each = static_cast<char>(state >> 24U);
-  }
-  return made;
-}
-
-std::string y4m_frame(unsigned number, std::size_t bytes = k420) {
-  return "FRAME\n" + picture(bytes, number);
-}
-
-// All bytes of the shot's picture, line by line.
-std::string bytes_of(const Shot& shot) {
-  const AVFrame& from = *shot.picture;
-  const auto format = static_cast<AVPixelFormat>(from.format);
-  std::string to(static_cast<std::size_t>(av_image_get_buffer_size(format, from.width, from.height, 1)), '\0');
-  av_image_copy_to_buffer(reinterpret_cast<std::uint8_t*>(to.data()), static_cast<int>(to.size()), from.data,
-                          from.linesize, format, from.width, from.height, 1);
-  return to;
-}
-
-class Writer {
- public:
-  explicit Writer(const std::string& fifo) : fd_(::open(fifo.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK)) {
-    EXPECT_GE(fd_, 0) << "a FIFO without a reader";
-  }
-  Writer(const Writer&) = delete;
-  Writer& operator=(const Writer&) = delete;
-  ~Writer() { ::close(fd_); }
-  void write(std::string_view bytes) const {
-    EXPECT_EQ(::write(fd_, bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
-  }
-
- private:
-  int fd_;
-};
 
 class PipeSourceTest : public ::testing::Test {
  protected:
@@ -509,73 +454,6 @@ TEST_F(PipeSourceTest, AFifoThatBecameSomethingElseIsSaid) {
   std::filesystem::remove(fifo_);
   std::ofstream(fifo_) << "no FIFO";
   EXPECT_EQ(next_error(*source), ENODATA);
-}
-
-// Whatever the bytes are, there's an end: no more pictures than there are bytes for, and then an error.
-void read_to_the_end(const std::string& bytes, const testing::TemporaryDirectory& folder) {
-  const std::string file = folder / "garbage";
-  std::ofstream(file, std::ios::binary) << bytes;
-  const auto source = open_source({Kind::y4m, file}, {.rate = Rate{1000, 1}}, [](LogLevel, const std::string&) {});
-  if (!source) {
-    RC_ASSERT(source.error().code == EPROTO);
-    return;
-  }
-  (*source)->begin();
-  for (std::size_t i = 0; i <= bytes.size() / 128; ++i) {
-    if (const auto shot = (*source)->next(); !shot) {
-      RC_ASSERT((shot.error().code == EPROTO || shot.error().code == ENODATA));
-      return;
-    }
-  }
-  RC_FAIL("there are too many pictures in that");
-}
-
-RC_GTEST_PROP(PipeSourceGarbage, HasAnEnd, ()) {
-  const testing::TemporaryDirectory folder;
-  const auto tail = *rc::gen::arbitrary<std::string>();
-  read_to_the_end(tail, folder);
-  read_to_the_end(std::string(kHeader) + tail, folder);
-}
-
-RC_GTEST_PROP(PipeSourceGarbage, ADamagedStreamHasAnEnd, ()) {
-  const testing::TemporaryDirectory folder;
-  std::string bytes = "YUV4MPEG2 W16 H16 F1000:1 Cmono\n" + y4m_frame(0, 256) + y4m_frame(1, 256) + y4m_frame(2, 256);
-  const auto damages = *testing::in_range(1, 6);
-  for (int i = 0; i < damages; ++i) {
-    const auto at = *testing::in_range<std::size_t>(0, bytes.size());
-    switch (*testing::in_range(0, 4)) {
-      case 0:
-        bytes[at] = *rc::gen::arbitrary<char>();
-        break;
-      case 1:
-        bytes.erase(at, *testing::in_range<std::size_t>(1, 300));
-        break;
-      case 2:
-        bytes.insert(at, *rc::gen::element<std::string>("FRAME", "\n", "YUV4MPEG2", " W", "9", " "));
-        break;
-      default:
-        bytes.resize(at + 1);
-    }
-  }
-  read_to_the_end(bytes, folder);
-}
-
-RC_GTEST_PROP(Y4mHeader, WhatIsTakenCanBeRead, ()) {
-  const auto piece = rc::gen::element<std::string>(" W", " H", " F", " C", "32", "4096", "0", ":", "1", "420", "jpeg",
-                                                   "mono", " X", "-", "4294967296", " ", "COLORRANGE=FULL");
-  std::string line(kY4mMagic);
-  for (const std::string& each : *rc::gen::container<std::vector<std::string>>(piece)) {
-    line += each;
-  }
-  const auto header = parse_y4m_header(line);
-  if (!header) {
-    RC_ASSERT(header.error().code == EPROTO);
-    return;
-  }
-  RC_ASSERT(header->size.width >= kLeastSide && header->size.width <= kMostSide);
-  RC_ASSERT(header->size.height >= kLeastSide && header->size.height <= kMostSide);
-  RC_ASSERT(!header->rate || sensible(*header->rate));
-  RC_ASSERT(header->av_format >= 0);
 }
 
 }  // namespace
