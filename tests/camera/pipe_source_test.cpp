@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -229,6 +230,25 @@ TEST_F(PipeSourceTest, TheNextWriterGoesOn) {
     source->begin();
   }
   EXPECT_THAT(lines_.text(), IsEmpty());
+}
+
+TEST_F(PipeSourceTest, AWriterThatHasGoneCostsNothing) {
+  const auto source = raw(fifo_);
+  source->begin();
+  {
+    const Writer writer(fifo_);
+    writer.write(picture(kYuyv, 0));
+  }
+  expect_picture(*source, picture(kYuyv, 0));
+  auto used = std::async(std::launch::async, [&] {
+    EXPECT_EQ(next_error(*source), ECANCELED);
+    timespec cpu{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+    return std::chrono::seconds(cpu.tv_sec) + std::chrono::nanoseconds(cpu.tv_nsec);
+  });
+  EXPECT_EQ(used.wait_for(milliseconds(200)), std::future_status::timeout);
+  source->interrupt();
+  EXPECT_LT(used.get(), milliseconds(50));
 }
 
 TEST_F(PipeSourceTest, TheNextWriterMayHaveAnotherSize) {
