@@ -155,26 +155,39 @@ TEST_F(FileSourceTest, EachBeginIsFromTheStart) {
   }
 }
 
+// Whether this machine was quick enough for it: a film that is too late goes on from there, and isn't hurried after.
+bool is_shown_at(Source& source, unsigned rate) {
+  Shot last{};
+  for (int i = 0; i < 8; ++i) {
+    const auto shot = source.next();
+    if (!shot) {
+      ADD_FAILURE() << shot.error().message;
+      return true;
+    }
+    if (Clock::now() - shot->time > milliseconds(200)) {
+      return false;
+    }
+    EXPECT_EQ(mark_of(*shot), shot->number * 25 / rate % kFrames);
+    if (last.picture && mark_of(last) == mark_of(*shot)) {
+      EXPECT_EQ(last.picture, shot->picture);
+    }
+    last = *shot;
+  }
+  return true;
+}
+
 TEST_F(FileSourceTest, AVideoIsShownAtTheWishedRate) {
   const std::string file = png_video();
   for (const unsigned rate : {50U, 100U, 5U}) {
     const auto source = open(file, {.rate = Rate{rate, 1}});
     EXPECT_EQ(source->about().rate, (Rate{rate, 1}));
-    source->begin();
-    Shot last{};
-    for (int i = 0; i < 8; ++i) {
-      const auto shot = source->next();
-      ASSERT_TRUE(shot);
-      if (const auto late = Clock::now() - shot->time; late > milliseconds(200)) {
-        GTEST_SKIP() << "this machine is too slow for it now";
-      }
-      EXPECT_EQ(mark_of(*shot), shot->number * 25 / rate % kFrames);
-      if (last.picture && mark_of(last) == mark_of(*shot)) {
-        EXPECT_EQ(last.picture, shot->picture);
-      }
-      last = *shot;
+    bool done = false;
+    for (int attempt = 0; attempt < 10 && !done; ++attempt) {
+      source->begin();
+      done = is_shown_at(*source, rate);
+      source->end();
     }
-    source->end();
+    EXPECT_TRUE(done) << "this machine is too slow for " << rate << " frames a second";
   }
 }
 
