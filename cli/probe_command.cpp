@@ -8,23 +8,24 @@
 #include <vector>
 
 #include "cli/probe_report.h"
+#include "servers/camera/device/camera_filesystem.h"
 #include "servers/sound/device/sound_filesystem.h"
 
 namespace dmmap::cli {
 
 namespace {
 
-// As `dmmap sound` would say it of its own mount.
-Finding sound_server(const ProbeReport& report) {
+// As a server of this name would say it of its own mount.
+Finding device_server(const char* name, const device::MapWords& words, const ProbeReport& report) {
   if (!report.mount) {
-    return {"sound", false, "nothing mounts", "see mount"};
+    return {name, false, "nothing mounts", "see mount"};
   }
-  const auto rings = device::choose_map(sound::kRingWords, device::MapWish::automatic, *report.mount);
-  if (!rings) {
-    return {"sound", false, rings.error().message, "see mount"};
+  const auto choice = device::choose_map(words, device::MapWish::automatic, *report.mount);
+  if (!choice) {
+    return {name, false, choice.error().message, "see mount"};
   }
-  const bool have = rings->kind != device::MapKind::none;
-  return {"sound", have, describe(sound::kRingWords, *rings), have ? std::string() : rings->remedy};
+  const bool have = choice->kind != device::MapKind::none;
+  return {name, have, describe(words, *choice), have ? std::string() : choice->remedy};
 }
 
 }  // namespace
@@ -41,7 +42,8 @@ void add_probe_command(CLI::App& app, std::ostream& out, std::ostream& err, int&
       status = 1;
       return;
     }
-    const std::vector<Finding> servers{sound_server(*report)};
+    const std::vector<Finding> servers{device_server("camera", camera::kBufferWords, *report),
+                                       device_server("sound", sound::kRingWords, *report)};
     out << (*as_json ? json_of(*report, servers) : table_of(*report, servers));
     const bool any =
         std::any_of(report->tiers.begin(), report->tiers.end(), [](const Finding& tier) { return tier.have; });
