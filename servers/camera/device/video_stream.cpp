@@ -235,7 +235,9 @@ std::uint32_t VideoStream::poll(std::uint32_t events) {
     if (reader_) {
       now |= reader_->ready() || ended_ ? kIn : 0;
     } else if (capture_.allocated()) {
-      now |= ended_ ? kIn | POLLERR : capture_.poll();
+      // What has been filled can still be had when there'll be no more.
+      now |= capture_.poll();
+      now |= ended_ && (now & kIn) == 0 ? kIn | POLLERR : 0;
     }
     if (output_.allocated()) {
       now |= output_.poll();
