@@ -53,6 +53,7 @@ struct Prepared {
   char** environment = nullptr;
   const char* directory = nullptr;  // null: stay
   std::optional<uid_t> user;
+  const char* input = nullptr;
   int out_fd = -1;
   int err_fd = -1;
   pid_t parent = -1;
@@ -61,12 +62,15 @@ struct Prepared {
 // The child between fork and exec: other threads of the test don't exist here and may have held locks, so only
 // async-signal-safe calls are allowed.
 [[noreturn]] void become(const Prepared& prepared) {
-  const int null_fd = ::open("/dev/null", O_RDONLY);
-  ::dup2(null_fd, STDIN_FILENO);
+  const int in_fd = ::open(prepared.input, O_RDONLY);
+  if (in_fd < 0) {
+    ::_exit(126);
+  }
+  ::dup2(in_fd, STDIN_FILENO);
   ::dup2(prepared.out_fd, STDOUT_FILENO);
   ::dup2(prepared.err_fd, STDERR_FILENO);
-  if (null_fd > STDERR_FILENO) {
-    ::close(null_fd);
+  if (in_fd > STDERR_FILENO) {
+    ::close(in_fd);
   }
   sigset_t none;
   ::sigemptyset(&none);
@@ -122,6 +126,7 @@ Process::Process(std::vector<std::string> argv, const Options& options)
                           .environment = environment_pointers.data(),
                           .directory = options.directory.empty() ? nullptr : options.directory.c_str(),
                           .user = options.user,
+                          .input = options.input.empty() ? "/dev/null" : options.input.c_str(),
                           .out_fd = out_fd_,
                           .err_fd = err_fd_,
                           .parent = ::getpid()};

@@ -37,13 +37,14 @@ struct ProcessOptions {
   std::vector<std::string> environment;  ///< NAME=VALUE, added to the test's own
   std::filesystem::path directory;       ///< where it runs; the test's own when empty
   std::optional<uid_t> user;             ///< as whom, with the group of the same number and no others
+  std::filesystem::path input{};         ///< its stdin, opened for reading; /dev/null when empty
 };
 
 class Process {
  public:
   using Options = ProcessOptions;
 
-  /// Starts `argv`; the program is sought in PATH, its stdin is /dev/null. A program that can't be executed ends with
+  /// Starts `argv`; the program is sought in PATH. A program that can't be executed ends with
   /// status 127. Throws std::system_error when there can be no child.
   explicit Process(std::vector<std::string> argv, const Options& options = {});
   Process(const Process&) = delete;
