@@ -82,7 +82,7 @@ struct Converter::Conversion {
 
 struct Converter::Jpeg {
   struct Destroy {
-    void operator()(void* compressor) const { tjDestroy(compressor); }
+    void operator()(void* each) const { tjDestroy(each); }
   };
   std::unique_ptr<void, Destroy> compressor{tjInitCompress()};
   NewPicture yuv;  // what a picture is before it's compressed
