@@ -316,8 +316,9 @@ void VideoStream::put_in(Outcome& outcome) {
   while (const auto claim = output_.claim()) {
     const Layout layout = formats_.output;
     const bool whole = claim->length >= layout.bytes();
+    outcome.offer = true;
     auto claimed = std::make_shared<Claimed>(self(), *claim, whole);
-    outcome.offers.push_back([this, claimed, layout, whole, offset = claim->offset]() -> Result<Picture> {
+    offers_.push_back([this, claimed, layout, whole, offset = claim->offset]() -> Result<Picture> {
       if (!whole) {
         return fail(EPROTO, "a picture that isn't whole");
       }
@@ -388,8 +389,9 @@ void VideoStream::settle_writes(Outcome& outcome) {
       ++counts_.pictures;
       if (card_.producer->looked_at()) {
         ++written_;
+        outcome.offer = true;
         auto written = std::make_shared<WrittenPicture>(self(), std::move(bytes));
-        outcome.offers.push_back([written, layout = formats_.output]() -> Result<Picture> {
+        offers_.push_back([written, layout = formats_.output]() -> Result<Picture> {
           return picture_at(layout, written->bytes(), written);
         });
       }

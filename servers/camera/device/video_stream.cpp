@@ -361,8 +361,8 @@ void VideoStream::carry_out(Outcome outcome) {
       static_cast<void>(paged->discard_later(pages));
     }
   }
-  for (auto& offer : outcome.offers) {
-    card_.producer->offer(std::move(offer));
+  if (outcome.offer) {
+    offer_all();
   }
   for (auto& [reply, answer] : outcome.ioctls) {
     device::give(answer, reply);
@@ -378,6 +378,25 @@ void VideoStream::carry_out(Outcome outcome) {
   }
   if (outcome.wake) {
     wake_pollers();
+  }
+}
+
+void VideoStream::offer_all() {
+  // One that nobody looks at is let go of by the offer, which leads here again.
+  for (;;) {
+    ProducerSource::Offer next;
+    {
+      const MutexLock lock(lock_);
+      if (offering_ || offers_.empty()) {
+        return;
+      }
+      offering_ = true;
+      next = std::move(offers_.front());
+      offers_.pop_front();
+    }
+    card_.producer->offer(std::move(next));
+    const MutexLock lock(lock_);
+    offering_ = false;
   }
 }
 

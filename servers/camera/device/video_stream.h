@@ -96,10 +96,10 @@ class VideoStream final : public Stream, public Consumer {
     std::vector<std::pair<WaitingRead, std::vector<std::byte>>> reads;
     std::vector<WaitingWrite> writes;
     std::vector<std::pair<ReplyBase, int>> refused;
-    std::vector<ProducerSource::Offer> offers;
     std::vector<BufferQueue::Run> freed;
     std::vector<std::string> lines;
     bool wake = false;
+    bool offer = false;  ///< what offers_ has
     bool add = false;
     bool remove = false;
   };
@@ -139,6 +139,8 @@ class VideoStream final : public Stream, public Consumer {
   void settle(Outcome& outcome) DMMAP_REQUIRES(lock_);
   void settle_writes(Outcome& outcome) DMMAP_REQUIRES(lock_);
   void carry_out(Outcome outcome) DMMAP_EXCLUDES(lock_);
+  /// One after the other, whichever thread they came of.
+  void offer_all() DMMAP_EXCLUDES(lock_);
   [[nodiscard]] std::shared_ptr<VideoStream> self();
   [[nodiscard]] std::string said(const std::string& text) const;
 
@@ -163,6 +165,8 @@ class VideoStream final : public Stream, public Consumer {
   std::deque<WaitingRead> reads_ DMMAP_GUARDED_BY(lock_);
   std::deque<WaitingWrite> writes_ DMMAP_GUARDED_BY(lock_);
   unsigned written_ DMMAP_GUARDED_BY(lock_) = 0;  // pictures of writes that nobody has been given yet
+  std::deque<ProducerSource::Offer> offers_ DMMAP_GUARDED_BY(lock_);  // in the order of the pictures
+  bool offering_ DMMAP_GUARDED_BY(lock_) = false;                     // a thread is at it
   std::optional<Time> next_due_ DMMAP_GUARDED_BY(lock_);
   bool ended_ DMMAP_GUARDED_BY(lock_) = false;  // no more pictures will come
   bool producing_ DMMAP_GUARDED_BY(lock_) = false;
