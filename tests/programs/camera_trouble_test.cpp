@@ -228,7 +228,6 @@ TEST_F(CameraTroubleTest, ADamagedFilmIsShownAsFarAsItGoes) {
     first = first ? first : number;
   }
   EXPECT_TRUE(again) << "it begins anew when it ends";
-  server.end();
 }
 
 TEST_F(CameraTroubleTest, WhatIsNoFilmIsRefusedAtOnce) {
@@ -299,7 +298,6 @@ TEST_F(CameraTroubleTest, AFilmFromStandardInputEnds) {
   EXPECT_EQ(client.dequeue(buffer), EIO);
   EXPECT_EQ(client.dequeue(buffer), EIO);
   EXPECT_TRUE(server.says("there are no more pictures"));
-  server.end();
 }
 
 // cat, by its path: the end of the film is the end of the file.
@@ -345,7 +343,6 @@ TEST_F(CameraTroubleTest, AConsumerThatIsStoppedOrKilledHarmsNobody) {
   EXPECT_FALSE(ffmpeg.wait(kPatience).timed_out);
   EXPECT_TRUE(server.says("pictures, "));
   EXPECT_TRUE(wait_until([&] { return server.status().find("ffmpeg") == std::string::npos; }, kPatience));
-  server.end();
 }
 
 TEST_F(CameraTroubleTest, AKilledServersClientsDoNotHang) {

@@ -68,6 +68,8 @@ class FifoWriter {
   void start();
   /// So many bytes have found their way so far.
   [[nodiscard]] std::size_t written() const { return written_; }
+  /// Of all that's to be written.
+  [[nodiscard]] std::size_t size() const { return bytes_.size(); }
 
  private:
   void write();
