@@ -232,19 +232,22 @@ std::uint32_t VideoStream::poll(std::uint32_t events) {
     if (idle() && (events & kIn) != 0) {
       begin_reading(outcome);
     }
+    // As videobuf2-core.c's vb2_core_poll(): who doesn't ask about pictures isn't told that there'll be none.
+    const bool in = (events & kIn) != 0;
+    const bool out = (events & kOut) != 0;
     if (reader_) {
       now |= reader_->ready() || ended_ ? kIn : 0;
-    } else if (capture_.allocated()) {
+    } else if (in && capture_.allocated()) {
       // What has been filled can still be had when there'll be no more.
       now |= capture_.poll();
       now |= ended_ && (now & kIn) == 0 ? kIn | POLLERR : 0;
     }
-    if (output_.allocated()) {
+    if (out && output_.allocated()) {
       now |= output_.poll();
-    } else if (card_.producer != nullptr && !capture_.allocated() && !reader_) {
+    } else if (card_.producer != nullptr && !output_.allocated() && !capture_.allocated() && !reader_) {
       now |= kOut;  // a write waits for no more than a picture
     }
-    if (now == 0 && idle()) {
+    if (now == 0 && idle() && (in || out)) {
       now = POLLERR;
     }
     now |= events_.any() ? std::uint32_t{POLLPRI} : 0U;
