@@ -199,7 +199,8 @@ TEST_F(CameraConsumersTest, AFreedBuffersMappingHarmsNobody) {
   ASSERT_NE(static_cast<volatile void*>(old), MAP_FAILED);
   ASSERT_EQ(client.stream_off(), 0);
   ASSERT_EQ(client.begin(4), 0);
-  // It's scribbled on while other buffers are filled.
+  // It's empty, and is scribbled on while other buffers are filled.
+  EXPECT_TRUE(std::all_of(old, old + buffer.length, [](std::uint8_t each) { return each == 0; }));
   for (int i = 0; i < 20; ++i) {
     for (std::size_t at = 0; at < buffer.length; at += 64) {
       old[at] = static_cast<std::uint8_t>(old[at] + 1);

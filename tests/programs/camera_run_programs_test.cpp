@@ -180,6 +180,38 @@ TEST_F(CameraRunProgramsTest, V4l2CtlSetsControls) {
   server.end();
 }
 
+TEST_F(CameraRunProgramsTest, V4l2CtlIsToldOfAControlThatAnotherSets) {
+  DMMAP_NEEDS(needs::program("v4l2-ctl"));
+  CameraServer server({"--size", "320x240"});
+  ASSERT_TRUE(server.ready()) << server.log();
+  for (const char* const how : {"--poll-for-event", "--epoll-for-event"}) {
+    // It tells of what is, and then of what changes, for ever.
+    Process waiting(by_run({"stdbuf", "-oL", "v4l2-ctl", "-d", server.video(), how, "ctrl=brightness"}));
+    EXPECT_TRUE(waiting.wait_for_output("value: 0 0x0", kCapturing)) << waiting.err();
+    told(server.video(), {"--set-ctrl", "brightness=17"});
+    EXPECT_TRUE(waiting.wait_for_output("value: 17 0x11", kCapturing)) << how << ": " << waiting.err();
+    told(server.video(), {"--set-ctrl", "brightness=0"});
+    EXPECT_TRUE(waiting.running());
+  }
+  server.end();
+}
+
+// Buffers that are granted at mmap and at no other time, to programs that ask.
+TEST_F(CameraRunProgramsTest, V4l2CtlSavesWhatIsGrantedAtMmapAlone) {
+  DMMAP_NEEDS(needs::program("v4l2-ctl"));
+  DMMAP_NEEDS(needs::program("ffmpeg"));
+  CameraServer server({"--tier", "preload", "--source", noise_film("YU12"), "--size", "320x240", "--fps", "50"});
+  ASSERT_TRUE(server.ready()) << server.log();
+  const Path file = directory_ / "captured";
+  const Outcome plain = run(ffmpeg_capture(server.video(), "YU12", kSize, 1, file), kCapturing);
+  EXPECT_NE(plain.status, 0) << "nothing can be mapped without being asked for";
+  const std::vector<std::string> words{"--stream-mmap",        "8",           "--stream-count",
+                                       std::to_string(kCount), "--stream-to", file};
+  told(server.video(), words);
+  expect_exact(shown_, split(bytes_of(file), bytes_of("YU12", kSize)));
+  server.end();
+}
+
 // The tests that fail, by the name that v4l2-compliance has for them, and what it says of the first thing that's wrong.
 std::map<std::string, std::string> failed_tests(const std::string& report) {
   std::map<std::string, std::string> failed;
