@@ -52,9 +52,9 @@ class CameraConsumersTest : public ::testing::Test {
 };
 
 struct Wish {
-  const char* format;
+  const char* format = "";
   Size size;
-  unsigned buffers;
+  unsigned buffers = 0;
 };
 // Those whose marks can be read: of a picture that's big enough, and has luma or grey at a byte's place.
 constexpr std::array kWishes{Wish{"YUYV", {640, 480}, 2},  Wish{"NV12", {640, 480}, 4},  Wish{"GREY", {320, 240}, 8},

@@ -105,12 +105,13 @@ TEST_F(CameraRunProgramsTest, GstreamerPutsInWhatV4l2CtlSaves) {
       v4l2_ctl(server.video(), {"--set-fmt-video", "width=320,height=240,pixelformat=UYVY", "--stream-mmap", "16",
                                 "--stream-count", std::to_string(kCount), "--stream-to", file}));
   ASSERT_TRUE(server.says("captures UYVY 320x240"));
+  const std::string caps =
+      "caps=video/x-raw,format=UYVY,width=320,height=240,framerate=25/1,interlace-mode=progressive,"
+      "pixel-aspect-ratio=1/1,colorimetry=2:4:7:1";
   const Outcome producer =
       gst_launch({"filesrc", "location=" + (directory_ / "shown").string(), "!", "rawvideoparse", "format=uyvy",
-                  "width=320", "height=240", "framerate=25/1", "!", "capssetter", "replace=true",
-                  "caps=video/x-raw,format=UYVY,width=320,height=240,framerate=25/1,interlace-mode=progressive,"
-                  "pixel-aspect-ratio=1/1,colorimetry=2:4:7:1",
-                  "!", "v4l2sink", "io-mode=mmap", "show-preroll-frame=false", "device=" + server.video().string()});
+                  "width=320", "height=240", "framerate=25/1", "!", "capssetter", "replace=true", caps, "!", "v4l2sink",
+                  "io-mode=mmap", "show-preroll-frame=false", "device=" + server.video().string()});
   EXPECT_EQ(producer.status, 0) << producer.err;
   EXPECT_EQ(capturer.wait(kCapturing).status, 0) << capturer.err();
   EXPECT_NE(server.log().find("puts in UYVY 320x240 at"), std::string::npos) << server.log();
