@@ -33,4 +33,12 @@ std::string CameraServer::status() const {
   return shown.out;
 }
 
+unsigned CameraServer::left_out() const {
+  const std::string all = status();
+  const std::string key = R"("left_out":)";
+  const std::size_t at = all.find(key);
+  EXPECT_NE(at, std::string::npos) << all;
+  return at == std::string::npos ? 0 : static_cast<unsigned>(std::stoul(all.substr(at + key.size())));
+}
+
 }  // namespace dmmap::testing

@@ -47,6 +47,8 @@ class CameraServer {
   [[nodiscard]] Process& process() { return daemon_.process(); }
   /// What `dmmap camera status --json` prints.
   [[nodiscard]] std::string status() const;
+  /// How many pictures video0's source has left out, since the machine was too slow for it.
+  [[nodiscard]] unsigned left_out() const;
   /// Ends the server as Ctrl-C does. A test failure when it doesn't end well.
   void end() { daemon_.end(); }
 

@@ -161,6 +161,25 @@ std::optional<VideoClient::Shown> VideoClient::capture(std::chrono::milliseconds
   return queue(buffer.index) == 0 ? std::optional(shown) : std::nullopt;
 }
 
+bool InOrder::next(const std::optional<VideoClient::Shown>& shown) {
+  if (!shown || !shown->marks.whole()) {
+    ADD_FAILURE() << (!shown ? "there's no picture" : shown->marks.torn() ? "torn" : "without a number");
+    return false;
+  }
+  if (last_) {
+    const std::uint32_t by_sequence = shown->sequence - last_->sequence;
+    const std::uint32_t by_number = *shown->marks.whole() - *last_->marks.whole();
+    if (shown->sequence <= last_->sequence || by_number < by_sequence || by_number > INT32_MAX) {
+      ADD_FAILURE() << "picture " << *shown->marks.whole() << " of sequence " << shown->sequence << " after picture "
+                    << *last_->marks.whole() << " of sequence " << last_->sequence;
+      return false;
+    }
+    left_out_ += by_number - by_sequence;
+  }
+  last_ = shown;
+  return true;
+}
+
 WaitingDequeue::WaitingDequeue(const VideoClient& client, std::uint32_t type) {
   struct sigaction action {};
   action.sa_handler = [](int) {};  // without SA_RESTART

@@ -87,6 +87,20 @@ class VideoClient {
   std::vector<Map> maps_;
 };
 
+/// Pictures as they come, one of whom each is later than the last.
+class InOrder {
+ public:
+  /// A test failure unless it's there, whole, and no picture is missing that isn't by its sequence, too, but for those
+  /// that the source left out. Whether all is well.
+  bool next(const std::optional<VideoClient::Shown>& shown);
+  /// How many those are.
+  [[nodiscard]] unsigned left_out() const { return left_out_; }
+
+ private:
+  std::optional<VideoClient::Shown> last_;
+  unsigned left_out_ = 0;
+};
+
 /// A DQBUF that waits, in a thread of its own.
 class WaitingDequeue {
  public:
