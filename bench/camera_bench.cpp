@@ -1,11 +1,13 @@
 // What the camera costs beside a pipe that carries the same pictures, and what converting them costs. As root:
 //
-//   build/release/bench/camera_bench [--quick] [--rounds=N] [--seconds=S] [--only=SECTION] [--csv=FILE]
+//   build/release/bench/camera_bench [--quick] [--rounds=N] [--seconds=S] [--only=SECTION] [--size=NAME]
+//     [--consumers=N] [--csv=FILE]
 //
 // A program makes pictures in YUYV, 30 a second or as many as it can, and others get each of them: through the device
 // (`--source device`, both sides by buffers that are mapped), or by a pipe of 1 MiB for each. Nobody looks at more of a
 // picture than its first and last bytes. What a consumer loses are pictures that were due, whoever was late. --only
-// takes one of: rate, most, formats, ways. --csv keeps each round's values.
+// takes one of: rate, most, formats, ways; --size and --consumers one of each in the first two. --csv keeps each
+// round's values.
 #include <fmt/format.h>
 #include <linux/videodev2.h>
 #include <unistd.h>
@@ -122,7 +124,7 @@ class Report {
   [[nodiscard]] Operation operation(std::string section, std::string size, std::string way, const Frames& frames,
                                     const FlowWish& wish) {
     return [this, section = std::move(section), size = std::move(size), way = std::move(way), &frames, wish] {
-      const std::vector<double> values = values_of(flow(frames, wish));
+      std::vector<double> values = values_of(flow(frames, wish));
       if (file_.is_open()) {
         file_ << fmt::format("{},{},{},{},{:.3f}\n", section, size, wish.consumers, way, fmt::join(values, ","))
               << std::flush;
@@ -297,6 +299,11 @@ std::optional<Plan> plan_of(std::span<char*> words) {
       plan.seconds = std::atof(word.data() + 10);  // NOLINT(cert-err34-c)
     } else if (word.starts_with("--only=")) {
       plan.only = word.substr(7);
+    } else if (word.starts_with("--size=")) {
+      std::erase_if(plan.sizes, [&](const auto& each) { return each.first != word.substr(7); });
+    } else if (word.starts_with("--consumers=")) {
+      const int count = std::clamp(std::atoi(word.data() + 12), 1, 16);  // NOLINT(cert-err34-c)
+      plan.consumers = plan.at_most = {static_cast<unsigned>(count)};
     } else if (word.starts_with("--csv=")) {
       plan.csv = word.substr(6);
     } else {
@@ -311,7 +318,10 @@ std::optional<Plan> plan_of(std::span<char*> words) {
 int main(int argc, char** argv) {
   const auto plan = plan_of({argv, static_cast<std::size_t>(argc)});
   if (!plan) {
-    fmt::print(stderr, "usage: camera_bench [--quick] [--rounds=N] [--seconds=S] [--only=SECTION] [--csv=FILE]\n");
+    fmt::print(
+        stderr,
+        "usage: camera_bench [--quick] [--rounds=N] [--seconds=S] [--only=SECTION] [--size=NAME] [--consumers=N] "
+        "[--csv=FILE]\n");
     return 2;
   }
   dmmap::bench::end_on_signals();

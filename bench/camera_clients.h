@@ -21,7 +21,7 @@ struct Seen {
   std::atomic<std::uint64_t> lost;
   std::atomic<std::uint64_t> no_room;
   std::atomic<std::uint64_t> torn;
-  std::array<float, kMostSamples> latencies;  ///< microseconds; of the first so many
+  std::array<float, kMostSamples> latencies{};  ///< microseconds; of the first so many
 };
 
 /// What all the processes share. Times are CLOCK_MONOTONIC's nanoseconds.
