@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cmath>
 #include <cstdint>
 
 #include "servers/camera/picture/av.h"
 
 extern "C" {
 #include <libavutil/imgutils.h>
+#include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
 }
 
@@ -53,6 +55,59 @@ bool is_rgb(int format) {
   return about != nullptr && (about->flags & AV_PIX_FMT_FLAG_RGB) != 0;
 }
 
+bool is_packed_422(int format) {
+  return format == AV_PIX_FMT_YUYV422 || format == AV_PIX_FMT_UYVY422;
+}
+bool is_rgb24(int format) {
+  return format == AV_PIX_FMT_RGB24 || format == AV_PIX_FMT_BGR24;
+}
+
+// A format between two others of one size: libswscale has quick ways to it and from it, and none from the one to the
+// other. AV_PIX_FMT_NONE where there's nothing to be gained.
+int way_between(int from, int to) {
+  if (!is_packed_422(from) || from == to) {
+    return AV_PIX_FMT_NONE;
+  }
+  if (is_packed_422(to) || is_rgb24(to)) {
+    return AV_PIX_FMT_YUV422P;
+  }
+  return to == AV_PIX_FMT_NV12 ? AV_PIX_FMT_YUV420P : AV_PIX_FMT_NONE;
+}
+
+// Its quick ways from planar YUV to RGB aren't taken with SWS_ACCURATE_RND, though they are the more accurate ones:
+// with it white becomes 253.
+int scaler_flags(int from, int to, bool same_size) {
+  const bool planar = from == AV_PIX_FMT_YUV422P || from == AV_PIX_FMT_YUV420P;
+  return SWS_BILINEAR | (same_size && planar && is_rgb24(to) ? 0 : SWS_ACCURATE_RND);
+}
+
+// From limited range, in place.
+void stretch_plane(const AVFrame& picture, std::size_t plane, int width, int height) {
+  constexpr int kLeast = 16;
+  constexpr int kGrey = 128;
+  constexpr int kFull = 255;
+  std::array<std::uint8_t, kFull + 1> table{};
+  for (int level = 0; level <= kFull; ++level) {
+    const double stretched =
+        plane == 0 ? (level - kLeast) * 255.0 / 219 : (level - kGrey) * 255.0 / 224 + kGrey;  // ITU-R BT.601
+    table.at(static_cast<std::size_t>(level)) =
+        static_cast<std::uint8_t>(std::clamp(static_cast<int>(std::lround(stretched)), 0, kFull));
+  }
+  for (int line = 0; line < height; ++line) {
+    const std::span bytes(picture.data[plane] + std::ptrdiff_t{line} * picture.linesize[plane],  // NOLINT
+                          static_cast<std::size_t>(width));
+    for (std::uint8_t& each : bytes) {
+      each = table[each];  // NOLINT(*-constant-array-index)
+    }
+  }
+}
+void stretch(const AVFrame& yuv420) {
+  stretch_plane(yuv420, 0, yuv420.width, yuv420.height);
+  for (const std::size_t plane : {1U, 2U}) {
+    stretch_plane(yuv420, plane, (yuv420.width + 1) / 2, (yuv420.height + 1) / 2);
+  }
+}
+
 }  // namespace
 
 // Where a picture's planes are, and of which kind they are.
@@ -74,9 +129,43 @@ struct Converter::Conversion {
   Size to_size;
   Scaler scaler;
 
+  /// Null when libswscale can't. It has to know the ranges from the start: told of them later it keeps to a quick way
+  /// that leaves them as they are.
+  [[nodiscard]] Scaler make() const {
+    Scaler made(sws_alloc_context());
+    const auto set = [&made](const char* name, int value) {
+      return made && av_opt_set_int(made.get(), name, value, 0) >= 0;
+    };
+    const bool ready =
+        set("srcw", static_cast<int>(from_size.width)) && set("srch", static_cast<int>(from_size.height)) &&
+        set("src_format", from) && set("dstw", static_cast<int>(to_size.width)) &&
+        set("dsth", static_cast<int>(to_size.height)) && set("dst_format", to) && set("src_range", from_full ? 1 : 0) &&
+        set("dst_range", to_full ? 1 : 0) && set("sws_flags", scaler_flags(from, to, from_size == to_size));
+    if (!ready || sws_init_context(made.get(), nullptr, nullptr) < 0) {
+      return nullptr;
+    }
+    const int matrix = from_matrix == AVCOL_SPC_UNSPECIFIED ? SWS_CS_ITU601 : from_matrix;
+    constexpr int kUnchanged = 1 << 16;
+    // Where neither is YUV there's nothing to set, which it says by an error.
+    static_cast<void>(sws_setColorspaceDetails(made.get(), sws_getCoefficients(matrix), from_full ? 1 : 0,
+                                               sws_getCoefficients(SWS_CS_ITU601), to_full ? 1 : 0, 0, kUnchanged,
+                                               kUnchanged));
+    return made;
+  }
   [[nodiscard]] bool same(const Conversion& other) const {
     return from == other.from && from_full == other.from_full && from_matrix == other.from_matrix &&
            from_size == other.from_size && to == other.to && to_full == other.to_full && to_size == other.to_size;
+  }
+};
+
+// Kept from one time to the next.
+struct Converter::Between {
+  NewPicture picture;
+  const NewPicture& of(int format, Size size) {
+    if (!picture || picture->format != format || size_of(*picture) != size) {
+      picture = new_picture(format, size);
+    }
+    return picture;
   }
 };
 
@@ -85,10 +174,11 @@ struct Converter::Jpeg {
     void operator()(void* each) const { tjDestroy(each); }
   };
   std::unique_ptr<void, Destroy> compressor{tjInitCompress()};
-  NewPicture yuv;  // what a picture is before it's compressed
+  Between yuv;  // what a picture is before it's compressed
 };
 
-Converter::Converter() : jpeg_(std::make_unique<Jpeg>()), jpeg_quality_(kJpegQuality) {}
+Converter::Converter()
+    : between_(std::make_unique<Between>()), jpeg_(std::make_unique<Jpeg>()), jpeg_quality_(kJpegQuality) {}
 Converter::~Converter() = default;
 
 bool Converter::is_native(const AVFrame& picture, const Layout& layout) {
@@ -96,7 +186,26 @@ bool Converter::is_native(const AVFrame& picture, const Layout& layout) {
          !range_of(picture.format, picture.color_range).full;
 }
 
+Converter::Planes Converter::planes_of(const AVFrame& picture, bool full_range) {
+  Planes planes{.format = picture.format, .full_range = full_range, .size = size_of(picture)};
+  std::copy_n(picture.data, kPlanes, planes.data.begin());
+  std::copy_n(picture.linesize, kPlanes, planes.lines.begin());
+  return planes;
+}
+
 Result<void> Converter::scale(const AVFrame& picture, const Planes& to) {
+  const int between = size_of(picture) == to.size ? way_between(picture.format, to.format) : AV_PIX_FMT_NONE;
+  if (between == AV_PIX_FMT_NONE) {
+    return scale_at_once(picture, to);
+  }
+  const NewPicture& first = between_->of(between, to.size);
+  if (auto scaled = scale_at_once(picture, planes_of(*first, false)); !scaled) {
+    return scaled;
+  }
+  return scale_at_once(*first, to);
+}
+
+Result<void> Converter::scale_at_once(const AVFrame& picture, const Planes& to) {
   const Range range = range_of(picture.format, picture.color_range);
   Conversion wanted{.from = range.format,
                     .from_full = range.full || is_rgb(range.format),
@@ -109,21 +218,12 @@ Result<void> Converter::scale(const AVFrame& picture, const Planes& to) {
   auto found =
       std::find_if(conversions_.begin(), conversions_.end(), [&](const Conversion& each) { return each.same(wanted); });
   if (found == conversions_.end()) {
-    wanted.scaler.reset(sws_getContext(picture.width, picture.height, static_cast<AVPixelFormat>(wanted.from),
-                                       static_cast<int>(to.size.width), static_cast<int>(to.size.height),
-                                       static_cast<AVPixelFormat>(to.format), SWS_BILINEAR | SWS_ACCURATE_RND, nullptr,
-                                       nullptr, nullptr));
+    wanted.scaler = wanted.make();
     if (!wanted.scaler) {
       return fail(EINVAL,
                   fmt::format("a picture of {}x{} in {} can't become one of {}x{} in {}", picture.width, picture.height,
                               name_of(picture.format), to.size.width, to.size.height, name_of(to.format)));
     }
-    const int matrix = picture.colorspace == AVCOL_SPC_UNSPECIFIED ? SWS_CS_ITU601 : picture.colorspace;
-    constexpr int kUnchanged = 1 << 16;
-    // Where neither is YUV there's nothing to set, which it says by an error.
-    static_cast<void>(sws_setColorspaceDetails(wanted.scaler.get(), sws_getCoefficients(matrix),
-                                               wanted.from_full ? 1 : 0, sws_getCoefficients(SWS_CS_ITU601),
-                                               wanted.to_full ? 1 : 0, 0, kUnchanged, kUnchanged));
     conversions_.push_front(std::move(wanted));
     found = conversions_.begin();
     if (conversions_.size() > kMostConversions) {
@@ -167,10 +267,7 @@ Result<Picture> Converter::convert(const Picture& picture, int av_format, Size s
     return picture;
   }
   NewPicture converted = new_picture(av_format, size);
-  Planes planes{.format = av_format, .full_range = false, .size = size};
-  std::copy_n(converted->data, kPlanes, planes.data.begin());
-  std::copy_n(converted->linesize, kPlanes, planes.lines.begin());
-  if (auto scaled = scale(*picture, planes); !scaled) {
+  if (auto scaled = scale(*picture, planes_of(*converted, false)); !scaled) {
     return tl::unexpected(scaled.error());
   }
   return Picture(std::move(converted));
@@ -180,16 +277,14 @@ Result<std::size_t> Converter::compress(const AVFrame& picture, const Layout& la
   if (!jpeg_->compressor) {
     return fail(ENOMEM, "libjpeg-turbo has no memory");
   }
-  // JPEG's YUV is of full range, which a picture of libav's seldom is.
-  NewPicture& yuv = jpeg_->yuv;
-  if (!yuv || size_of(*yuv) != layout.size) {
-    yuv = new_picture(AV_PIX_FMT_YUV420P, layout.size);
-  }
-  Planes planes{.format = AV_PIX_FMT_YUV420P, .full_range = true, .size = layout.size};
-  std::copy_n(yuv->data, kPlanes, planes.data.begin());
-  std::copy_n(yuv->linesize, kPlanes, planes.lines.begin());
-  if (auto scaled = scale(picture, planes); !scaled) {
+  const NewPicture& yuv = jpeg_->yuv.of(AV_PIX_FMT_YUV420P, layout.size);
+  // JPEG's YUV is of full range, which a picture of libav's seldom is. libswscale would take ten times as long for it.
+  const bool full = !is_rgb(picture.format) && range_of(picture.format, picture.color_range).full;
+  if (auto scaled = scale(picture, planes_of(*yuv, full)); !scaled) {
     return tl::unexpected(scaled.error());
+  }
+  if (!full) {
+    stretch(*yuv);
   }
   // It takes for granted that there's so much room.
   if (tjBufSize(yuv->width, yuv->height, TJSAMP_420) > to.size()) {

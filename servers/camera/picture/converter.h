@@ -1,8 +1,9 @@
 // Converter: puts a picture into the format and size that a program captures.
 //
 // Promises: a picture that is so already is copied, byte for byte; others are scaled and converted (libswscale,
-// bilinear), YUV being ITU-R BT.601 and of limited range as V4L2 has it by default, and JPEG's of full range. What is
-// kept between pictures is the newest few conversions' tables. Thread safety: of one thread at a time.
+// bilinear, in two steps where that's quicker), YUV being ITU-R BT.601 and of limited range as V4L2 has it by default,
+// and JPEG's of full range. What is kept between pictures is the newest few conversions' tables. Thread safety: of one
+// thread at a time.
 #pragma once
 
 #include <dmmap/error.h>
@@ -40,11 +41,15 @@ class Converter {
  private:
   struct Planes;
   struct Conversion;
+  struct Between;
   struct Jpeg;
+  static Planes planes_of(const AVFrame& picture, bool full_range);
   Result<void> scale(const AVFrame& picture, const Planes& to);
+  Result<void> scale_at_once(const AVFrame& picture, const Planes& to);
   Result<std::size_t> compress(const AVFrame& picture, const Layout& layout, std::span<std::byte> to);
 
   std::list<Conversion> conversions_;  // the newest first
+  std::unique_ptr<Between> between_;   // where a conversion goes by way of another format
   std::unique_ptr<Jpeg> jpeg_;
   int jpeg_quality_;
 };
