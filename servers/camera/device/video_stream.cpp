@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <utility>
 
-#include "servers/device/client.h"
 #include "servers/device/take_out.h"
 
 namespace dmmap::camera {
@@ -30,6 +29,7 @@ VideoStream::VideoStream(StreamIdentity identity, Card& card, std::shared_ptr<Re
       region_(std::move(region)),
       shared_(std::dynamic_pointer_cast<SharedRegion>(region_)),
       log_(std::move(log)),
+      flags_now_(card.file, identity_.inode),
       formats_(usual_formats(card.camera.about())),
       capture_(V4L2_BUF_TYPE_VIDEO_CAPTURE, 0, kBufferSpace),
       output_(V4L2_BUF_TYPE_VIDEO_OUTPUT, kBufferSpace, kBufferSpace) {
@@ -69,9 +69,8 @@ void VideoStream::unmapped(const MapRequest& request, const Grant& /*grant*/) {
   output_.unmapped(request.offset);
 }
 
-bool VideoStream::nonblocking(const Request& request) const {
-  const auto now = device::status_flags(request.caller.pid, card_.file, identity_.inode);
-  return (now.value_or(identity_.flags) & O_NONBLOCK) != 0;
+bool VideoStream::nonblocking(const Request& request) {
+  return (flags_now_.of(request.caller.pid).value_or(identity_.flags) & O_NONBLOCK) != 0;
 }
 
 void VideoStream::ioctl(const IoctlRequest& request, Reply<IoctlDone> reply) {

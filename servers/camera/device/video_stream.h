@@ -29,6 +29,7 @@
 #include "servers/camera/device/frame_writer.h"
 #include "servers/camera/engine/consumer.h"
 #include "servers/camera/queue/buffer_queue.h"
+#include "servers/device/client.h"
 #include "servers/device/map_choice.h"
 
 namespace dmmap::camera {
@@ -124,7 +125,7 @@ class VideoStream final : public Stream, public Consumer {
   std::optional<device::IoctlAnswer> control_ioctl(const IoctlRequest& request);
   /// Takes the memory that buffers of a region need, so that later nobody is out of it.
   [[nodiscard]] int commit(const std::vector<BufferQueue::Run>& runs) const;
-  [[nodiscard]] bool nonblocking(const Request& request) const;
+  [[nodiscard]] bool nonblocking(const Request& request);
   /// Whether this program may put pictures in now, an errno value.
   int become_producer() DMMAP_REQUIRES(lock_);
   void put_in(Outcome& outcome) DMMAP_REQUIRES(lock_);
@@ -150,6 +151,7 @@ class VideoStream final : public Stream, public Consumer {
   const std::shared_ptr<SharedRegion> shared_;  // the same, where it's memory
   const LogSink log_;
   std::atomic<std::uint64_t> next_id_{1};
+  device::StatusFlags flags_now_;
 
   mutable Mutex lock_;
   OpenFormats formats_ DMMAP_GUARDED_BY(lock_);
