@@ -40,6 +40,9 @@ bool BufferQueue::overlaps(const Run& run) const {
 }
 
 std::optional<BufferQueue::Run> BufferQueue::place(std::size_t bytes) {
+  if (bytes > space_) {
+    return std::nullopt;
+  }
   const std::uint64_t length = whole_pages(bytes);
   // The buffers there are may lie in the way, each of them once.
   for (std::size_t attempt = 0; attempt <= buffers_.size() + 1; ++attempt) {
@@ -299,7 +302,7 @@ void BufferQueue::finish(const Claim& claim, const Filled& filled) {
 
 bool BufferQueue::is_buffer(std::uint64_t offset, std::uint64_t length) const {
   return std::any_of(buffers_.begin(), buffers_.end(), [&](const Buffer& each) {
-    return each.run.offset == offset && length > 0 && whole_pages(length) <= each.run.length;
+    return each.run.offset == offset && length > 0 && length <= each.run.length;
   });
 }
 
