@@ -475,5 +475,21 @@ TEST_F(BufferQueueTest, FreedMemoryIsToldOnceAndGivenAgainLast) {
   EXPECT_EQ(query(capture, 0).m.offset, 0U) << "from the start again, when there's no other";
 }
 
+TEST_F(BufferQueueTest, ASmallBufferFindsRoomBehindALargeOne) {
+  const std::uint64_t page = page_size();
+  ASSERT_EQ(kSpace, 256 * page);
+  const auto create = [&](std::size_t pages) {
+    unsigned first = 0;
+    unsigned count = 1;
+    EXPECT_EQ(capture.create(count, pages * page, first), 0);
+    return capture.runs_from(first).at(0).offset / page;
+  };
+  request(capture, 1, 100 * page);
+  request(capture, 1, 100 * page);
+  EXPECT_EQ(create(50), 200U);
+  EXPECT_EQ(create(96), 0U) << "there's no more room behind";
+  EXPECT_EQ(create(5), 250U) << "over the two large ones";
+}
+
 }  // namespace
 }  // namespace dmmap::camera

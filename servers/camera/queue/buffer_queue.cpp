@@ -33,10 +33,11 @@ std::uint64_t whole_pages(std::uint64_t bytes) {
 BufferQueue::BufferQueue(std::uint32_t type, std::uint64_t begin, std::uint64_t space)
     : type_(type), begin_(begin), space_(space) {}
 
-bool BufferQueue::overlaps(const Run& run) const {
-  return std::any_of(buffers_.begin(), buffers_.end(), [&](const Buffer& each) {
+const BufferQueue::Buffer* BufferQueue::overlapped(const Run& run) const {
+  const auto found = std::find_if(buffers_.begin(), buffers_.end(), [&](const Buffer& each) {
     return run.offset < each.run.offset + each.run.length && each.run.offset < run.offset + run.length;
   });
+  return found == buffers_.end() ? nullptr : &*found;
 }
 
 std::optional<BufferQueue::Run> BufferQueue::place(std::size_t bytes) {
@@ -53,10 +54,12 @@ std::optional<BufferQueue::Run> BufferQueue::place(std::size_t bytes) {
       next_ = 0;
     }
     const Run run{begin_ + next_, length};
-    next_ += length;
-    if (!overlaps(run)) {
+    const Buffer* const other = overlapped(run);
+    if (other == nullptr) {
+      next_ += length;
       return run;
     }
+    next_ = other->run.offset - begin_ + other->run.length;
   }
   return std::nullopt;
 }

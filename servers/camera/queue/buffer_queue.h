@@ -110,11 +110,10 @@ class BufferQueue {
     bool error = false;
     unsigned mappings = 0;
   };
-  [[nodiscard]] Buffer* find(const v4l2_buffer& buffer);
   [[nodiscard]] int check(const v4l2_buffer& buffer) const;
   int take_over(Buffer& of, const v4l2_buffer& buffer);
   void tell(const Buffer& of, v4l2_buffer& buffer) const;
-  [[nodiscard]] bool overlaps(const Run& run) const;
+  [[nodiscard]] const Buffer* overlapped(const Run& run) const;
   [[nodiscard]] std::optional<Run> place(std::size_t bytes);
   int add(unsigned& count, std::size_t bytes);
   void free_all();
