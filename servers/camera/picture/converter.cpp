@@ -156,6 +156,8 @@ struct Converter::Conversion {
     return from == other.from && from_full == other.from_full && from_matrix == other.from_matrix &&
            from_size == other.from_size && to == other.to && to_full == other.to_full && to_size == other.to_size;
   }
+  /// Null where there is none. Ranges and matrices are still to be set.
+  [[nodiscard]] Scaler new_scaler() const;
 };
 
 // Kept from one time to the next.
@@ -169,16 +171,21 @@ struct Converter::Between {
   }
 };
 
-struct Converter::Jpeg {
-  struct Destroy {
-    void operator()(void* each) const { tjDestroy(each); }
-  };
-  std::unique_ptr<void, Destroy> compressor{tjInitCompress()};
-  Between yuv;  // what a picture is before it's compressed
-};
+Scaler Converter::Conversion::new_scaler() const {
+  // Before it knows the ranges libswscale chooses whether bytes only have to be moved, as from YUYV to YUV 4:2:0 of the
+  // same size, or from grey to RGB, and keeps to that. So that it doesn't where the range is another one, it's given a
+  // filter that changes nothing.
+  std::array<double, 3> unchanged{0, 1, 0};
+  SwsVector across{.coeff = unchanged.data(), .length = static_cast<int>(unchanged.size())};
+  SwsFilter filter{.lumH = &across, .lumV = nullptr, .chrH = &across, .chrV = nullptr};
+  const bool other_range = from_full != to_full && !is_rgb(from) && (!is_rgb(to) || from == AV_PIX_FMT_GRAY8);
+  return Scaler(sws_getContext(static_cast<int>(from_size.width), static_cast<int>(from_size.height),
+                               static_cast<AVPixelFormat>(from), static_cast<int>(to_size.width),
+                               static_cast<int>(to_size.height), static_cast<AVPixelFormat>(to),
+                               SWS_BILINEAR | SWS_ACCURATE_RND, other_range ? &filter : nullptr, nullptr, nullptr));
+}
 
-Converter::Converter()
-    : between_(std::make_unique<Between>()), jpeg_(std::make_unique<Jpeg>()), jpeg_quality_(kJpegQuality) {}
+Converter::Converter() : jpeg_(std::make_unique<Jpeg>()), jpeg_quality_(kJpegQuality) {}
 Converter::~Converter() = default;
 
 bool Converter::is_native(const AVFrame& picture, const Layout& layout) {
@@ -218,7 +225,7 @@ Result<void> Converter::scale_at_once(const AVFrame& picture, const Planes& to) 
   auto found =
       std::find_if(conversions_.begin(), conversions_.end(), [&](const Conversion& each) { return each.same(wanted); });
   if (found == conversions_.end()) {
-    wanted.scaler = wanted.make();
+    wanted.scaler = wanted.new_scaler();
     if (!wanted.scaler) {
       return fail(EINVAL,
                   fmt::format("a picture of {}x{} in {} can't become one of {}x{} in {}", picture.width, picture.height,
