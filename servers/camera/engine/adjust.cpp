@@ -55,6 +55,9 @@ Result<Picture> adjusted(const Picture& picture, const Adjustments& by, Converte
     return yuv;
   }
   NewPicture result = new_picture(AV_PIX_FMT_YUV444P, size_of(*picture));
+  // What a picture says that was so already, and so wasn't converted.
+  result->color_range = (*yuv)->color_range;
+  result->colorspace = (*yuv)->colorspace;
   change_plane(**yuv, *result, 0, table(by.contrast, by.brightness), by);
   const Table colour = table(by.saturation, 0);
   change_plane(**yuv, *result, 1, colour, by);
