@@ -280,9 +280,9 @@ std::optional<IoctlAnswer> answer_card_ioctl(OpenDevice open, std::uint32_t comm
 
 bool needs_priority(std::uint32_t command) {
   // Those that v4l2-ioctl.c's table has as INFO_FL_PRIO, as far as there are any here.
-  constexpr std::array kAll{VIDIOC_S_FMT,     VIDIOC_REQBUFS,    VIDIOC_CREATE_BUFS, VIDIOC_STREAMON,
-                            VIDIOC_STREAMOFF, VIDIOC_S_PARM,     VIDIOC_S_INPUT,     VIDIOC_S_OUTPUT,
-                            VIDIOC_S_CTRL,    VIDIOC_S_PRIORITY, VIDIOC_S_CROP,      VIDIOC_S_SELECTION};
+  constexpr std::array kAll{VIDIOC_S_FMT,      VIDIOC_REQBUFS, VIDIOC_CREATE_BUFS, VIDIOC_STREAMON, VIDIOC_STREAMOFF,
+                            VIDIOC_S_PARM,     VIDIOC_S_INPUT, VIDIOC_S_OUTPUT,    VIDIOC_S_CTRL,   VIDIOC_S_EXT_CTRLS,
+                            VIDIOC_S_PRIORITY, VIDIOC_S_CROP,  VIDIOC_S_SELECTION};
   return std::find(kAll.begin(), kAll.end(), command) != kAll.end();
 }
 
