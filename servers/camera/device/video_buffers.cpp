@@ -129,7 +129,6 @@ IoctlAnswer VideoStream::request_buffers(v4l2_requestbuffers asked) {
   std::vector<BufferQueue::Run> runs;
   int code = 0;
   unsigned count = asked.count;
-  bool leaves = false;
   {
     const MutexLock lock(lock_);
     BufferQueue* const queue = queue_of(asked.type);
@@ -145,10 +144,9 @@ IoctlAnswer VideoStream::request_buffers(v4l2_requestbuffers asked) {
     code = queue->request(count, layout_of(*queue).bytes());
     outcome.freed = queue->take_freed();
     runs = queue->runs_from(0);
-    leaves = queue->output() && asked.count == 0;
-  }
-  if (leaves) {
-    card_.producer->leave(this);
+    if (queue->output() && asked.count == 0) {
+      card_.producer->leave(this);  // while no other thread of the program's can have made buffers again
+    }
   }
   carry_out(std::move(outcome));
   if (code == 0) {
@@ -286,30 +284,31 @@ void VideoStream::dequeue_buffer(const IoctlRequest& request, Reply<IoctlDone> r
   }
   WaitingDequeue waiting{next_id_++, std::move(reply), *asked};
   on_interrupt(waiting.reply, waiting.id);
-  bool waits = false;
-  {
-    const MutexLock lock(lock_);
-    const BufferQueue* const queue = queue_of(asked->type);
-    waits = queue != nullptr && !queue->ready() && !(ended_ && !queue->output());
-  }
-  // Looked at where it matters alone: it isn't for nothing.
-  const bool must_not = waits && nonblocking(request);
   Outcome outcome;
-  {
-    const MutexLock lock(lock_);
-    const BufferQueue* const queue = queue_of(asked->type);
-    if (queue == nullptr || reader_ || writer_) {
-      outcome.refused.emplace_back(std::move(waiting.reply), queue == nullptr ? EINVAL : EBUSY);
-    } else if (!queue->ready() && must_not) {
-      outcome.refused.emplace_back(std::move(waiting.reply), EAGAIN);
-    } else if (!queue->ready() && waiting.reply.interrupted()) {
-      outcome.refused.emplace_back(std::move(waiting.reply), EINTR);
-    } else {
-      dequeues_.push_back(std::move(waiting));
-      settle(outcome);
-    }
+  // Whether it may wait is looked at where it matters alone, since it isn't for nothing, and without the lock.
+  if (!take_dequeue(waiting, std::nullopt, outcome)) {
+    take_dequeue(waiting, nonblocking(request), outcome);
   }
   carry_out(std::move(outcome));
+}
+
+bool VideoStream::take_dequeue(WaitingDequeue& waiting, std::optional<bool> must_not, Outcome& outcome) {
+  const MutexLock lock(lock_);
+  const BufferQueue* const queue = queue_of(waiting.buffer.type);
+  const bool waits = queue != nullptr && !queue->ready() && !(ended_ && !queue->output());
+  if (queue == nullptr || reader_ || writer_) {
+    outcome.refused.emplace_back(std::move(waiting.reply), queue == nullptr ? EINVAL : EBUSY);
+  } else if (waits && !must_not) {
+    return false;
+  } else if (waits && *must_not) {
+    outcome.refused.emplace_back(std::move(waiting.reply), EAGAIN);
+  } else if (waits && waiting.reply.interrupted()) {
+    outcome.refused.emplace_back(std::move(waiting.reply), EINTR);
+  } else {
+    dequeues_.push_back(std::move(waiting));
+    settle(outcome);
+  }
+  return true;
 }
 
 void VideoStream::put_in(Outcome& outcome) {

@@ -259,7 +259,6 @@ void VideoStream::released() {
   Outcome outcome;
   {
     const MutexLock lock(lock_);
-    released_ = true;
     outcome.remove = true;
     capture_.stream_off();
     output_.stream_off();

@@ -117,6 +117,8 @@ class VideoStream final : public Stream, public Consumer {
   device::IoctlAnswer stream_on(std::uint32_t type) DMMAP_EXCLUDES(lock_);
   void stream_off(std::uint32_t type, Reply<IoctlDone> reply) DMMAP_EXCLUDES(lock_);
   void dequeue_buffer(const IoctlRequest& request, Reply<IoctlDone> reply) DMMAP_EXCLUDES(lock_);
+  /// Takes over one that needn't wait, or is known to be allowed to or not. Whether it did.
+  bool take_dequeue(WaitingDequeue& waiting, std::optional<bool> must_not, Outcome& outcome) DMMAP_EXCLUDES(lock_);
   /// Nothing: the ioctl isn't one about events.
   std::optional<device::IoctlAnswer> event_ioctl(const IoctlRequest& request) DMMAP_EXCLUDES(lock_);
   void dequeue_event(const IoctlRequest& request, Reply<IoctlDone> reply) DMMAP_EXCLUDES(lock_);
@@ -172,7 +174,6 @@ class VideoStream final : public Stream, public Consumer {
   std::optional<Time> next_due_ DMMAP_GUARDED_BY(lock_);
   bool ended_ DMMAP_GUARDED_BY(lock_) = false;  // no more pictures will come
   bool producing_ DMMAP_GUARDED_BY(lock_) = false;
-  bool released_ DMMAP_GUARDED_BY(lock_) = false;
   StreamCounts counts_ DMMAP_GUARDED_BY(lock_);
 };
 
