@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -97,7 +98,7 @@ Result<std::optional<camera::Rate>> parse_rate(const std::string& text) {
       value > kMostRate) {
     return wrong;
   }
-  const auto thousandths = static_cast<unsigned>(value * kThousand + 0.5);
+  const auto thousandths = static_cast<unsigned>(std::lround(value * kThousand));
   return std::optional(thousandths % kThousand == 0 ? camera::Rate{thousandths / kThousand, 1}
                                                     : camera::Rate{thousandths, kThousand});
 }

@@ -60,7 +60,7 @@ template <class T>
   if (input.size() < sizeof(T)) {
     return std::nullopt;
   }
-  T value;
+  T value{};
   std::memcpy(&value, input.data(), sizeof value);
   return value;
 }

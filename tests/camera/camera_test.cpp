@@ -294,13 +294,14 @@ TEST_F(CameraTest, WhoComesAsTheLastOneLeavesGetsPictures) {
   std::array pair{looker(yuyv()), looker(yuyv())};
   camera.add(pair[0]);
   for (int round = 0; round < 1000; ++round) {
-    auto& [leaves, comes] = pair;
+    const auto& leaves = pair[0];
+    const auto& comes = pair[1];
     auto left = std::async(std::launch::async, [&, this] { camera.remove(*leaves); });
     camera.add(comes);
     left.get();
     const unsigned before = comes->pictures();
     ASSERT_TRUE(comes->pictures(before + 1)) << "in round " << round;
-    std::swap(leaves, comes);
+    std::swap(pair[0], pair[1]);
   }
 }
 

@@ -69,6 +69,12 @@ TEST(FrameReader, AReadOfNothingTakesNothing) {
   EXPECT_EQ(reader.take(10), counted(10, 0));
 }
 
+// Behind a picture there's room.
+std::vector<std::byte> part_of(const std::vector<std::byte>& bytes, std::size_t count) {
+  EXPECT_GT(bytes.size(), count);
+  return {bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count)};
+}
+
 TEST(FrameWriter, APictureIsWholeWhenAllItsBytesHaveCome) {
   FrameWriter writer(100);
   const auto all = counted(250, 0);
@@ -81,14 +87,14 @@ TEST(FrameWriter, APictureIsWholeWhenAllItsBytesHaveCome) {
   EXPECT_EQ(writer.take(from.subspan(100)), 0U) << "that's the next one's";
   const auto first = writer.take_whole();
   ASSERT_TRUE(first);
-  EXPECT_EQ(*first, counted(100, 0));
+  EXPECT_EQ(part_of(*first, 100), counted(100, 0));
   EXPECT_EQ(writer.part(), 0U);
   EXPECT_FALSE(writer.take_whole());
   EXPECT_EQ(writer.take(from.subspan(100)), 100U);
   const auto second = writer.take_whole();
   ASSERT_TRUE(second);
-  EXPECT_EQ(*second, counted(100, 100));
-  EXPECT_EQ(*first, counted(100, 0)) << "each has memory of its own";
+  EXPECT_EQ(part_of(*second, 100), counted(100, 100));
+  EXPECT_EQ(part_of(*first, 100), counted(100, 0)) << "each has memory of its own";
   EXPECT_EQ(writer.take({}), 0U);
 }
 

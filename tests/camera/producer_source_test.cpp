@@ -57,19 +57,37 @@ TEST_F(ProducerSourceTest, OffersThatNobodyLooksAtAreLetGoOfAtOnce) {
   EXPECT_FALSE(source.looked_at());
   source.offer(offer(1, held));
   EXPECT_EQ(held.use_count(), 1);
+  source.watched(true);
   source.begin();
   EXPECT_TRUE(source.looked_at());
   source.offer(offer(2, held));
   EXPECT_EQ(held.use_count(), 2);
+  source.watched(false);
+  EXPECT_FALSE(source.looked_at());
   source.end();
   EXPECT_EQ(held.use_count(), 1) << "what waited";
-  EXPECT_FALSE(source.looked_at());
   source.offer(offer(3, held));
   EXPECT_EQ(held.use_count(), 1);
 }
 
+TEST_F(ProducerSourceTest, WhatIsOfferedBeforeItHasBegunIsShownAndWhatWasForOthersIsNot) {
+  const auto held = std::make_shared<int>(1);
+  source.watched(true);
+  source.offer(offer(1, held));
+  source.watched(false);
+  source.watched(true);
+  source.offer(offer(2, held));
+  source.begin();
+  auto shot = source.next();
+  ASSERT_TRUE(shot);
+  EXPECT_EQ(shot->number, 0U);
+  EXPECT_EQ(held.use_count(), 2) << "one of both is held, and it's the second one";
+  source.end();
+}
+
 TEST_F(ProducerSourceTest, PicturesComeInOrderAndAreHeldUntilTheyAreShown) {
   const auto held = std::make_shared<int>(1);
+  source.watched(true);
   source.begin();
   const Time before = Clock::now();
   for (int i = 0; i < 3; ++i) {
@@ -89,6 +107,7 @@ TEST_F(ProducerSourceTest, PicturesComeInOrderAndAreHeldUntilTheyAreShown) {
 }
 
 TEST_F(ProducerSourceTest, APictureThatCanNotBeHadLeavesAGap) {
+  source.watched(true);
   source.begin();
   source.offer([]() -> Result<Picture> { return fail(EPROTO, "isn't whole"); });
   source.offer(offer(7));
@@ -99,6 +118,7 @@ TEST_F(ProducerSourceTest, APictureThatCanNotBeHadLeavesAGap) {
 }
 
 TEST_F(ProducerSourceTest, AWaitEndsWithAnOfferOrAnInterrupt) {
+  source.watched(true);
   source.begin();
   auto waits = std::async(std::launch::async, [this] { return source.next(); });
   source.offer(offer(5));
@@ -111,6 +131,7 @@ TEST_F(ProducerSourceTest, AWaitEndsWithAnOfferOrAnInterrupt) {
   source.offer(offer(6));
   EXPECT_EQ(source.next().error().code, ECANCELED) << "until it begins anew";
   source.end();
+  source.watched(true);
   source.begin();
   source.offer(offer(8));
   const auto shot = source.next();
@@ -128,6 +149,7 @@ TEST_F(ProducerSourceTest, NothingIsLetGoOfWhileTheLockIsHeld) {
     });
   };
   source.offer(offer(1, asks()));
+  source.watched(true);
   source.begin();
   source.offer(offer(2, asks()));
   source.offer(offer(3, asks()));
@@ -138,6 +160,7 @@ TEST_F(ProducerSourceTest, NothingIsLetGoOfWhileTheLockIsHeld) {
 TEST_F(ProducerSourceTest, NothingIsLostBetweenThreads) {
   constexpr int kPictures = 500;
   const auto held = std::make_shared<int>(1);
+  source.watched(true);
   source.begin();
   std::thread producer([&] {
     for (int i = 0; i < kPictures; ++i) {

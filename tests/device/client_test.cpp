@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -25,7 +26,12 @@ std::uint32_t me() {
 }
 constexpr std::uint32_t kNobody = 0x7fffffff;
 
-class StatusFlags : public ::testing::Test {
+// As somebody sees them who looks for the first time.
+std::optional<int> status_flags(std::uint32_t pid, const char* name, std::uint64_t inode) {
+  return StatusFlags(name, inode).of(pid);
+}
+
+class FlagsOfFiles : public ::testing::Test {
  protected:
   void SetUp() override { std::ofstream(path_) << "x"; }
   class File {
@@ -54,7 +60,7 @@ class StatusFlags : public ::testing::Test {
   std::string path_ = folder_ / "video0";
 };
 
-TEST_F(StatusFlags, AreThoseOfNow) {
+TEST_F(FlagsOfFiles, AreThoseOfNow) {
   const File file(path_, O_RDWR);
   EXPECT_EQ(nonblocking(), false);
   EXPECT_EQ(status_flags(me(), "video0", inode()).value_or(0) & O_ACCMODE, O_RDWR);
@@ -64,7 +70,7 @@ TEST_F(StatusFlags, AreThoseOfNow) {
   EXPECT_EQ(nonblocking(), false);
 }
 
-TEST_F(StatusFlags, AreNotKnownOfFilesThatDiffer) {
+TEST_F(FlagsOfFiles, AreNotKnownOfFilesThatDiffer) {
   const File one(path_, O_RDWR);
   const File other(path_, O_RDWR);
   EXPECT_EQ(nonblocking(), false) << "both are the same";
@@ -74,7 +80,7 @@ TEST_F(StatusFlags, AreNotKnownOfFilesThatDiffer) {
   EXPECT_EQ(nonblocking(), true);
 }
 
-TEST_F(StatusFlags, AreNotThoseOfOtherFiles) {
+TEST_F(FlagsOfFiles, AreNotThoseOfOtherFiles) {
   EXPECT_EQ(nonblocking(), std::nullopt) << "it isn't open";
   const File file(path_, O_RDWR);
   std::ofstream(folder_ / "video1") << "x";
@@ -87,7 +93,7 @@ TEST_F(StatusFlags, AreNotThoseOfOtherFiles) {
   EXPECT_EQ(status_flags(me(), "video0", 0), std::nullopt);
 }
 
-TEST_F(StatusFlags, AreNotKnownOfNobody) {
+TEST_F(FlagsOfFiles, AreNotKnownOfNobody) {
   const File file(path_, O_RDWR);
   EXPECT_EQ(status_flags(0, "video0", inode()), std::nullopt);
   EXPECT_EQ(status_flags(kNobody, "video0", inode()), std::nullopt);

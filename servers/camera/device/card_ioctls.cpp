@@ -68,12 +68,19 @@ IoctlAnswer tell_format(std::uint32_t type, const Layout& layout) {
   result.fmt.pix = pix_format_of(layout);
   return stored(result);
 }
+IoctlAnswer tell_output(const Layout& layout, const v4l2_pix_format& colours) {
+  v4l2_format result{};
+  result.type = V4L2_BUF_TYPE_VIDEO_OUTPUT;
+  result.fmt.pix = pix_format_of(layout);
+  take_colours(colours, result.fmt.pix);
+  return stored(result);
+}
 
 IoctlAnswer get_format(const OpenDevice& open, const v4l2_format& asked) {
   if (captures(asked.type)) {
     return tell_format(asked.type, open.formats.capture);
   }
-  return puts_in(open, asked.type) ? tell_format(asked.type, open.formats.output) : error(EINVAL);
+  return puts_in(open, asked.type) ? tell_output(open.formats.output, open.formats.output_colours) : error(EINVAL);
 }
 
 IoctlAnswer set_format(const OpenDevice& open, const v4l2_format& asked, bool only_try) {
@@ -95,8 +102,9 @@ IoctlAnswer set_format(const OpenDevice& open, const v4l2_format& asked, bool on
         return error(EBUSY);
       }
       open.formats.output = layout;
+      open.formats.output_colours = asked.fmt.pix;
     }
-    return tell_format(asked.type, layout);
+    return tell_output(layout, asked.fmt.pix);
   }
   return error(EINVAL);
 }
@@ -106,11 +114,23 @@ IoctlAnswer enumerate_sizes(const OpenDevice& open, const v4l2_frmsizeenum& aske
   if (format == nullptr) {
     return error(EINVAL);
   }
-  const auto sizes = capture_sizes(open.card.camera.about(), *format);
-  if (asked.index >= sizes.size()) {
+  const About about = open.card.camera.about();
+  v4l2_frmsizeenum result{};
+  if (about.any_size && asked.index == 0) {
+    result.pixel_format = asked.pixel_format;
+    result.type = V4L2_FRMSIZE_TYPE_STEPWISE;
+    result.stepwise = {.min_width = kLeastSide,
+                       .max_width = kMostSide,
+                       .step_width = format->horizontal,
+                       .min_height = kLeastSide,
+                       .max_height = kMostSide,
+                       .step_height = format->vertical};
+    return stored(result);
+  }
+  const auto sizes = capture_sizes(about, *format);
+  if (about.any_size || asked.index >= sizes.size()) {
     return error(EINVAL);
   }
-  v4l2_frmsizeenum result{};
   result.index = asked.index;
   result.pixel_format = asked.pixel_format;
   result.type = V4L2_FRMSIZE_TYPE_DISCRETE;
@@ -124,10 +144,19 @@ IoctlAnswer enumerate_intervals(const OpenDevice& open, const v4l2_frmivalenum& 
   if (format == nullptr) {
     return error(EINVAL);
   }
+  const Size size{asked.width, asked.height};
+  if (about.any_size) {
+    if (asked.index != 0 || fitting(*format, size) != size) {
+      return error(EINVAL);
+    }
+    v4l2_frmivalenum any = asked;
+    any.type = V4L2_FRMIVAL_TYPE_CONTINUOUS;
+    any.stepwise = {.min = {1, kHighestRate}, .max = {1, 1}, .step = {1, 1}};
+    return stored(any);
+  }
   const auto sizes = capture_sizes(about, *format);
   const auto rates = capture_rates(about);
-  if (std::find(sizes.begin(), sizes.end(), Size{asked.width, asked.height}) == sizes.end() ||
-      asked.index >= rates.size()) {
+  if (std::find(sizes.begin(), sizes.end(), size) == sizes.end() || asked.index >= rates.size()) {
     return error(EINVAL);
   }
   v4l2_frmivalenum result{};

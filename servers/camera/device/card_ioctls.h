@@ -19,7 +19,7 @@ namespace dmmap::camera {
 struct OpenDevice {
   Card& card;
   OpenFormats& formats;
-  const void* who;            ///< for Card::priorities and Card::producer
+  const void* who = nullptr;  ///< for Card::priorities and Card::producer
   bool capture_busy = false;  ///< it has buffers, so its format stays
   bool output_busy = false;
 };

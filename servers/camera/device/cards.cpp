@@ -31,8 +31,8 @@ Result<std::unique_ptr<Cards>> Cards::make(const std::vector<CardWish>& wishes, 
     std::unique_ptr<Source> source;
     ProducerSource* producer = nullptr;
     if (wish.source.kind == SourceChoice::Kind::device) {
-      auto producers =
-          std::make_unique<ProducerSource>(About{wish.size.value_or(kUsualSize), wish.rate.value_or(Rate{}), nullptr});
+      auto producers = std::make_unique<ProducerSource>(
+          About{wish.size.value_or(kUsualSize), wish.rate.value_or(Rate{}), nullptr, true});
       producer = producers.get();
       source = std::move(producers);
     } else {

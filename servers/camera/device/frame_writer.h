@@ -19,7 +19,7 @@ class FrameWriter {
 
   /// Takes bytes up to the end of a picture. Returns how many.
   std::size_t take(std::span<const std::byte> from);
-  /// The picture, if all of it is there. The next one begins then.
+  /// The picture, if all of it is there, with room behind it (Converter). The next one begins then.
   [[nodiscard]] Bytes take_whole();
   /// Bytes of a picture that isn't whole.
   [[nodiscard]] std::size_t part() const { return filled_; }

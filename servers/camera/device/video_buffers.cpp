@@ -10,6 +10,7 @@
 
 #include "servers/camera/device/video_stream.h"
 #include "servers/camera/picture/av.h"
+#include "servers/camera/picture/converter.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23  // Linux 5.14
@@ -314,23 +315,24 @@ bool VideoStream::take_dequeue(WaitingDequeue& waiting, std::optional<bool> must
 void VideoStream::put_in(Outcome& outcome) {
   while (const auto claim = output_.claim()) {
     const Layout layout = formats_.output;
+    const Colours colours = colours_of(formats_.output_colours);
     const bool whole = claim->length >= layout.bytes();
     outcome.offer = true;
     auto claimed = std::make_shared<Claimed>(self(), *claim, whole);
-    offers_.push_back([this, claimed, layout, whole, offset = claim->offset]() -> Result<Picture> {
+    offers_.push_back([this, claimed, layout, colours, whole, offset = claim->offset]() -> Result<Picture> {
       if (!whole) {
         return fail(EPROTO, "a picture that isn't whole");
       }
       if (shared_) {
-        return picture_at(layout, shared_->bytes().subspan(offset, layout.bytes()), claimed);
+        return picture_at(layout, shared_->bytes().subspan(offset, layout.bytes()), claimed, colours);
       }
       const auto copy = std::make_shared<std::pair<std::vector<std::byte>, std::shared_ptr<Claimed>>>(
-          std::vector<std::byte>(layout.bytes()), claimed);
-      if (auto read = region_->read(offset, copy->first); !read) {
+          std::vector<std::byte>(layout.bytes() + kRoomBehind), claimed);
+      if (auto read = region_->read(offset, std::span(copy->first).first(layout.bytes())); !read) {
         claimed->bad();
         return tl::unexpected(read.error());
       }
-      return picture_at(layout, copy->first, copy);
+      return picture_at(layout, copy->first, copy, colours);
     });
   }
 }
@@ -390,9 +392,10 @@ void VideoStream::settle_writes(Outcome& outcome) {
         ++written_;
         outcome.offer = true;
         auto written = std::make_shared<WrittenPicture>(self(), std::move(bytes));
-        offers_.push_back([written, layout = formats_.output]() -> Result<Picture> {
-          return picture_at(layout, written->bytes(), written);
-        });
+        offers_.push_back(
+            [written, layout = formats_.output, colours = colours_of(formats_.output_colours)]() -> Result<Picture> {
+              return picture_at(layout, written->bytes(), written, colours);
+            });
       }
     }
     if (first.taken == first.data.size()) {

@@ -74,6 +74,9 @@ Layout nearest_capture(const About& about, const v4l2_pix_format& wanted) {
   const PixelFormat* format = find_pixel_format(wanted.pixelformat);
   format = format == nullptr ? capture_format(about, 0) : format;
   const Size asked{wanted.width, wanted.height};
+  if (about.any_size) {
+    return {format, fitting(*format, asked)};
+  }
   const std::vector<Size> sizes = capture_sizes(about, *format);
   const auto nearest = std::min_element(sizes.begin(), sizes.end(),
                                         [&](Size one, Size other) { return apart(one, asked) < apart(other, asked); });
@@ -82,7 +85,7 @@ Layout nearest_capture(const About& about, const v4l2_pix_format& wanted) {
 
 Layout nearest_output(const v4l2_pix_format& wanted) {
   const PixelFormat* format = find_pixel_format(wanted.pixelformat);
-  format = format == nullptr || format->compressed() ? output_format(0) : format;
+  format = format == nullptr || format->compressed() ? &pixel_formats().front() : format;  // which is raw
   return {format, fitting(*format, {wanted.width, wanted.height})};
 }
 
@@ -90,6 +93,12 @@ Rate nearest_rate(const About& about, const v4l2_fract& per_frame) {
   const std::vector<Rate> rates = capture_rates(about);
   if (per_frame.numerator == 0 || per_frame.denominator == 0) {
     return rates.front();
+  }
+  if (about.any_size) {
+    const bool too_high = per_frame.denominator / kHighestRate > per_frame.numerator;
+    const bool too_low = per_frame.numerator > per_frame.denominator;
+    return too_high || too_low ? Rate{too_low ? 1U : kHighestRate, 1}
+                               : Rate{per_frame.denominator, per_frame.numerator};
   }
   const double wanted = static_cast<double>(per_frame.numerator) / per_frame.denominator;
   const auto off = [wanted](const Rate& rate) {
@@ -106,6 +115,33 @@ OpenFormats usual_formats(const About& about) {
   own.height = about.size.height;
   const Layout capture = nearest_capture(about, own);
   return {.capture = capture, .capture_rate = about.rate, .output = nearest_output(own), .output_rate = about.rate};
+}
+
+void take_colours(const v4l2_pix_format& asked, v4l2_pix_format& format) {
+  if (asked.colorspace != V4L2_COLORSPACE_DEFAULT) {
+    format.colorspace = asked.colorspace;
+  }
+  if (asked.priv == V4L2_PIX_FMT_PRIV_MAGIC) {
+    format.ycbcr_enc = asked.ycbcr_enc;
+    format.quantization = asked.quantization;
+    format.xfer_func = asked.xfer_func;
+  }
+}
+
+Colours colours_of(const v4l2_pix_format& format) {
+  Colours colours;
+  const std::uint32_t encoding = format.ycbcr_enc == V4L2_YCBCR_ENC_DEFAULT
+                                     ? static_cast<std::uint32_t>(V4L2_MAP_YCBCR_ENC_DEFAULT(format.colorspace))
+                                     : format.ycbcr_enc;
+  if (encoding == V4L2_YCBCR_ENC_709 || encoding == V4L2_YCBCR_ENC_XV709) {
+    colours.matrix = AVCOL_SPC_BT709;
+  } else if (encoding == V4L2_YCBCR_ENC_BT2020 || encoding == V4L2_YCBCR_ENC_BT2020_CONST_LUM) {
+    colours.matrix = AVCOL_SPC_BT2020_NCL;
+  }
+  const bool full = format.quantization == V4L2_QUANTIZATION_FULL_RANGE ||
+                    (format.quantization == V4L2_QUANTIZATION_DEFAULT && format.colorspace == V4L2_COLORSPACE_JPEG);
+  colours.range = full ? AVCOL_RANGE_JPEG : AVCOL_RANGE_UNSPECIFIED;
+  return colours;
 }
 
 v4l2_pix_format pix_format_of(const Layout& layout) {

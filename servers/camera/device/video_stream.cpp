@@ -32,7 +32,8 @@ VideoStream::VideoStream(StreamIdentity identity, Card& card, std::shared_ptr<Re
       flags_now_(card.file, identity_.inode),
       formats_(usual_formats(card.camera.about())),
       capture_(V4L2_BUF_TYPE_VIDEO_CAPTURE, 0, kBufferSpace),
-      output_(V4L2_BUF_TYPE_VIDEO_OUTPUT, kBufferSpace, kBufferSpace) {
+      // Behind the last one there's room, as a Converter wants it.
+      output_(V4L2_BUF_TYPE_VIDEO_OUTPUT, kBufferSpace, kBufferSpace - page_size()) {
   card_.priorities.set(this, V4L2_PRIORITY_DEFAULT);
 }
 

@@ -50,7 +50,7 @@ Result<Picture> adjusted(const Picture& picture, const Adjustments& by, Converte
     return picture;
   }
   // Every pixel has its own colour there, so that mirroring shifts none.
-  const auto yuv = converter.convert(picture, AV_PIX_FMT_YUV444P, size_of(*picture));
+  auto yuv = converter.convert(picture, AV_PIX_FMT_YUV444P, size_of(*picture));
   if (!yuv) {
     return yuv;
   }

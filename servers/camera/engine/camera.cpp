@@ -46,6 +46,9 @@ void Camera::add(std::shared_ptr<Consumer> consumer) {
   {
     const MutexLock lock(lock_);
     if (std::find(consumers_.begin(), consumers_.end(), consumer) == consumers_.end()) {
+      if (consumers_.empty()) {
+        source_->watched(true);
+      }
       consumers_.push_back(std::move(consumer));
     }
   }
@@ -63,6 +66,9 @@ void Camera::remove(const Consumer& consumer) {
       removed = std::move(*found);
       consumers_.erase(found);
       last = consumers_.empty();
+      if (last) {
+        source_->watched(false);
+      }
     }
   }
   if (last) {
@@ -132,6 +138,7 @@ void Camera::failed(const Error& error) {
   {
     const MutexLock lock(lock_);
     all = std::exchange(consumers_, {});
+    source_->watched(false);
   }
   for (const auto& each : all) {
     each->ended();

@@ -11,9 +11,6 @@
 #include <span>
 #include <string>
 #include <utility>
-#include <memory>
-#include <new>
-#include <string>
 
 #include "servers/camera/picture/picture.h"
 #include "servers/camera/picture/pixel_format.h"
@@ -71,9 +68,16 @@ using NewPicture = std::shared_ptr<AVFrame>;
   return picture;
 }
 
+/// What YUV means, in libavutil's numbers: ITU-R BT.601 of limited range where it isn't said.
+struct Colours {
+  AVColorSpace matrix = AVCOL_SPC_UNSPECIFIED;
+  AVColorRange range = AVCOL_RANGE_UNSPECIFIED;
+};
+
 /// A picture that lies in somebody else's memory, which `owner` keeps.
 /// REQUIRES: `bytes` has layout.bytes(); the format isn't compressed. Throws std::bad_alloc.
-[[nodiscard]] inline Picture picture_at(const Layout& layout, std::span<std::byte> bytes, std::shared_ptr<void> owner) {
+[[nodiscard]] inline Picture picture_at(const Layout& layout, std::span<std::byte> bytes, std::shared_ptr<void> owner,
+                                        const Colours& colours = {}) {
   AvFrame frame(av_frame_alloc());
   if (!frame) {
     throw std::bad_alloc();
@@ -81,6 +85,8 @@ using NewPicture = std::shared_ptr<AVFrame>;
   frame->format = layout.format->av;
   frame->width = static_cast<int>(layout.size.width);
   frame->height = static_cast<int>(layout.size.height);
+  frame->colorspace = colours.matrix;
+  frame->color_range = colours.range;
   auto* const start = static_cast<std::uint8_t*>(static_cast<void*>(bytes.data()));
   av_image_fill_arrays(&frame->data[0], &frame->linesize[0], start, static_cast<AVPixelFormat>(frame->format),
                        frame->width, frame->height, 1);

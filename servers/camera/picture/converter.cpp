@@ -13,7 +13,6 @@
 
 extern "C" {
 #include <libavutil/imgutils.h>
-#include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
 }
 
@@ -55,6 +54,13 @@ bool is_rgb(int format) {
   return about != nullptr && (about->flags & AV_PIX_FMT_FLAG_RGB) != 0;
 }
 
+// libswscale makes many pixels at a time, and goes beyond a line's end where that isn't a multiple of them, and so
+// beyond the last line's. What lies there is somebody else's.
+bool stays_within(Size size) {
+  constexpr unsigned kAtOnce = 64;
+  return size.width % kAtOnce == 0;
+}
+
 bool is_packed_422(int format) {
   return format == AV_PIX_FMT_YUYV422 || format == AV_PIX_FMT_UYVY422;
 }
@@ -63,22 +69,16 @@ bool is_rgb24(int format) {
 }
 
 // A format between two others of one size: libswscale has quick ways to it and from it, and none from the one to the
-// other. AV_PIX_FMT_NONE where there's nothing to be gained.
-int way_between(int from, int to) {
-  if (!is_packed_422(from) || from == to) {
+// other. AV_PIX_FMT_NONE where there's nothing to be gained, and for sizes at which the quick ways, which take many
+// pixels at a time, would go beyond a line's end.
+int way_between(int from, int to, Size size) {
+  if (!is_packed_422(from) || from == to || !stays_within(size) || size.height % 2 != 0) {
     return AV_PIX_FMT_NONE;
   }
   if (is_packed_422(to) || is_rgb24(to)) {
     return AV_PIX_FMT_YUV422P;
   }
   return to == AV_PIX_FMT_NV12 ? AV_PIX_FMT_YUV420P : AV_PIX_FMT_NONE;
-}
-
-// Its quick ways from planar YUV to RGB aren't taken with SWS_ACCURATE_RND, though they are the more accurate ones:
-// with it white becomes 253.
-int scaler_flags(int from, int to, bool same_size) {
-  const bool planar = from == AV_PIX_FMT_YUV422P || from == AV_PIX_FMT_YUV420P;
-  return SWS_BILINEAR | (same_size && planar && is_rgb24(to) ? 0 : SWS_ACCURATE_RND);
 }
 
 // From limited range, in place.
@@ -127,22 +127,24 @@ struct Converter::Conversion {
   int to = AV_PIX_FMT_NONE;
   bool to_full = false;
   Size to_size;
+  bool quick = false;
   Scaler scaler;
 
-  /// Null when libswscale can't. It has to know the ranges from the start: told of them later it keeps to a quick way
-  /// that leaves them as they are.
+  /// Null when libswscale can't.
   [[nodiscard]] Scaler make() const {
-    Scaler made(sws_alloc_context());
-    const auto set = [&made](const char* name, int value) {
-      return made && av_opt_set_int(made.get(), name, value, 0) >= 0;
-    };
-    const bool ready =
-        set("srcw", static_cast<int>(from_size.width)) && set("srch", static_cast<int>(from_size.height)) &&
-        set("src_format", from) && set("dstw", static_cast<int>(to_size.width)) &&
-        set("dsth", static_cast<int>(to_size.height)) && set("dst_format", to) && set("src_range", from_full ? 1 : 0) &&
-        set("dst_range", to_full ? 1 : 0) && set("sws_flags", scaler_flags(from, to, from_size == to_size));
-    if (!ready || sws_init_context(made.get(), nullptr, nullptr) < 0) {
-      return nullptr;
+    // Before it knows the ranges libswscale chooses whether bytes only have to be moved, as from YUYV to YUV 4:2:0 of
+    // the same size, or from grey to RGB, and keeps to that. So that it doesn't where the range is another one, it's
+    // given a filter that changes nothing.
+    std::array<double, 3> unchanged{0, 1, 0};
+    SwsVector across{.coeff = unchanged.data(), .length = static_cast<int>(unchanged.size())};
+    SwsFilter filter{.lumH = &across, .lumV = nullptr, .chrH = &across, .chrV = nullptr};
+    const bool other_range = from_full != to_full && !is_rgb(from) && (!is_rgb(to) || from == AV_PIX_FMT_GRAY8);
+    Scaler made(sws_getContext(
+        static_cast<int>(from_size.width), static_cast<int>(from_size.height), static_cast<AVPixelFormat>(from),
+        static_cast<int>(to_size.width), static_cast<int>(to_size.height), static_cast<AVPixelFormat>(to),
+        SWS_BILINEAR | (quick ? 0 : SWS_ACCURATE_RND), other_range ? &filter : nullptr, nullptr, nullptr));
+    if (!made) {
+      return made;
     }
     const int matrix = from_matrix == AVCOL_SPC_UNSPECIFIED ? SWS_CS_ITU601 : from_matrix;
     constexpr int kUnchanged = 1 << 16;
@@ -154,11 +156,15 @@ struct Converter::Conversion {
   }
   [[nodiscard]] bool same(const Conversion& other) const {
     return from == other.from && from_full == other.from_full && from_matrix == other.from_matrix &&
-           from_size == other.from_size && to == other.to && to_full == other.to_full && to_size == other.to_size;
+           from_size == other.from_size && to == other.to && to_full == other.to_full && to_size == other.to_size &&
+           quick == other.quick;
   }
-  /// Null where there is none. Ranges and matrices are still to be set.
-  [[nodiscard]] Scaler new_scaler() const;
 };
+
+// Its quick ways from planar YUV to RGB aren't taken with SWS_ACCURATE_RND, with which white becomes 253.
+bool Converter::goes_quickly_to_rgb(Size from, const Planes& to) {
+  return is_rgb24(to.format) && from == to.size && stays_within(from) && from.height % 2 == 0;
+}
 
 // Kept from one time to the next.
 struct Converter::Between {
@@ -171,21 +177,19 @@ struct Converter::Between {
   }
 };
 
-Scaler Converter::Conversion::new_scaler() const {
-  // Before it knows the ranges libswscale chooses whether bytes only have to be moved, as from YUYV to YUV 4:2:0 of the
-  // same size, or from grey to RGB, and keeps to that. So that it doesn't where the range is another one, it's given a
-  // filter that changes nothing.
-  std::array<double, 3> unchanged{0, 1, 0};
-  SwsVector across{.coeff = unchanged.data(), .length = static_cast<int>(unchanged.size())};
-  SwsFilter filter{.lumH = &across, .lumV = nullptr, .chrH = &across, .chrV = nullptr};
-  const bool other_range = from_full != to_full && !is_rgb(from) && (!is_rgb(to) || from == AV_PIX_FMT_GRAY8);
-  return Scaler(sws_getContext(static_cast<int>(from_size.width), static_cast<int>(from_size.height),
-                               static_cast<AVPixelFormat>(from), static_cast<int>(to_size.width),
-                               static_cast<int>(to_size.height), static_cast<AVPixelFormat>(to),
-                               SWS_BILINEAR | SWS_ACCURATE_RND, other_range ? &filter : nullptr, nullptr, nullptr));
-}
+struct Converter::Jpeg {
+  struct Destroy {
+    void operator()(void* each) const { tjDestroy(each); }
+  };
+  std::unique_ptr<void, Destroy> compressor{tjInitCompress()};
+  Between yuv;  // what a picture is before it's compressed
+};
 
-Converter::Converter() : jpeg_(std::make_unique<Jpeg>()), jpeg_quality_(kJpegQuality) {}
+Converter::Converter()
+    : between_(std::make_unique<Between>()),
+      to_(std::make_unique<Between>()),
+      jpeg_(std::make_unique<Jpeg>()),
+      jpeg_quality_(kJpegQuality) {}
 Converter::~Converter() = default;
 
 bool Converter::is_native(const AVFrame& picture, const Layout& layout) {
@@ -201,18 +205,19 @@ Converter::Planes Converter::planes_of(const AVFrame& picture, bool full_range) 
 }
 
 Result<void> Converter::scale(const AVFrame& picture, const Planes& to) {
-  const int between = size_of(picture) == to.size ? way_between(picture.format, to.format) : AV_PIX_FMT_NONE;
+  const int between = size_of(picture) == to.size ? way_between(picture.format, to.format, to.size) : AV_PIX_FMT_NONE;
   if (between == AV_PIX_FMT_NONE) {
-    return scale_at_once(picture, to);
+    const bool planar = picture.format == AV_PIX_FMT_YUV420P || picture.format == AV_PIX_FMT_YUV422P;
+    return scale_at_once(picture, to, planar && goes_quickly_to_rgb(size_of(picture), to));
   }
   const NewPicture& first = between_->of(between, to.size);
-  if (auto scaled = scale_at_once(picture, planes_of(*first, false)); !scaled) {
+  if (auto scaled = scale_at_once(picture, planes_of(*first, false), false); !scaled) {
     return scaled;
   }
-  return scale_at_once(*first, to);
+  return scale_at_once(*first, to, goes_quickly_to_rgb(to.size, to));
 }
 
-Result<void> Converter::scale_at_once(const AVFrame& picture, const Planes& to) {
+Result<void> Converter::scale_at_once(const AVFrame& picture, const Planes& to, bool quick) {
   const Range range = range_of(picture.format, picture.color_range);
   Conversion wanted{.from = range.format,
                     .from_full = range.full || is_rgb(range.format),
@@ -221,11 +226,12 @@ Result<void> Converter::scale_at_once(const AVFrame& picture, const Planes& to) 
                     .to = to.format,
                     .to_full = to.full_range || is_rgb(to.format),
                     .to_size = to.size,
+                    .quick = quick,
                     .scaler = {}};
   auto found =
       std::find_if(conversions_.begin(), conversions_.end(), [&](const Conversion& each) { return each.same(wanted); });
   if (found == conversions_.end()) {
-    wanted.scaler = wanted.new_scaler();
+    wanted.scaler = wanted.make();
     if (!wanted.scaler) {
       return fail(EINVAL,
                   fmt::format("a picture of {}x{} in {} can't become one of {}x{} in {}", picture.width, picture.height,
@@ -263,9 +269,16 @@ Result<std::size_t> Converter::convert(const AVFrame& picture, const Layout& lay
                   picture.linesize, format, width, height);
     return static_cast<std::size_t>(size);
   }
-  if (auto scaled = scale(picture, planes); !scaled) {
+  if (stays_within(layout.size)) {
+    const auto scaled = scale(picture, planes);
+    return scaled ? Result<std::size_t>(static_cast<std::size_t>(size)) : tl::unexpected(scaled.error());
+  }
+  const NewPicture& padded = to_->of(planes.format, layout.size);
+  if (auto scaled = scale(picture, planes_of(*padded, false)); !scaled) {
     return tl::unexpected(scaled.error());
   }
+  av_image_copy(planes.data.data(), planes.lines.data(), const_cast<const std::uint8_t**>(padded->data),  // NOLINT
+                padded->linesize, format, width, height);
   return static_cast<std::size_t>(size);
 }
 

@@ -18,6 +18,9 @@
 
 namespace dmmap::camera {
 
+/// libswscale reads beyond a picture's end, though it makes nothing of what it reads there.
+inline constexpr std::size_t kRoomBehind = 64;  // bytes
+
 class Converter {
  public:
   Converter();
@@ -26,7 +29,8 @@ class Converter {
   ~Converter();
 
   /// Writes to the start of `to`, which is never read. Returns how many bytes that were.
-  /// REQUIRES: `to` has layout.bytes(). Errors: EINVAL for a picture that libswscale can't convert, EIO, ENOMEM.
+  /// REQUIRES: `to` has layout.bytes(), and kRoomBehind bytes can be read behind those of `picture`. Errors: EINVAL for
+  /// a picture that libswscale can't convert, EIO, ENOMEM.
   Result<std::size_t> convert(const AVFrame& picture, const Layout& layout, std::span<std::byte> to);
 
   /// The picture in that format and size; itself if it's so already. Errors: as convert().
@@ -43,13 +47,15 @@ class Converter {
   struct Conversion;
   struct Between;
   struct Jpeg;
+  static bool goes_quickly_to_rgb(Size from, const Planes& to);
   static Planes planes_of(const AVFrame& picture, bool full_range);
   Result<void> scale(const AVFrame& picture, const Planes& to);
-  Result<void> scale_at_once(const AVFrame& picture, const Planes& to);
+  Result<void> scale_at_once(const AVFrame& picture, const Planes& to, bool quick);
   Result<std::size_t> compress(const AVFrame& picture, const Layout& layout, std::span<std::byte> to);
 
   std::list<Conversion> conversions_;  // the newest first
   std::unique_ptr<Between> between_;   // where a conversion goes by way of another format
+  std::unique_ptr<Between> to_;        // has room behind each line
   std::unique_ptr<Jpeg> jpeg_;
   int jpeg_quality_;
 };

@@ -5,16 +5,21 @@
 
 namespace dmmap::camera {
 
-ProducerSource::ProducerSource(About about) : about_(about) {}
+ProducerSource::ProducerSource(About about) : usual_(about), about_(about) {}
 
 About ProducerSource::about() const {
   const MutexLock lock(lock_);
   return about_;
 }
 
+void ProducerSource::watched(bool somebody) {
+  const MutexLock lock(lock_);
+  looked_at_ = somebody;
+  round_ += somebody ? 1 : 0;
+}
+
 void ProducerSource::begin() {
   const MutexLock lock(lock_);
-  looked_at_ = true;
   interrupted_ = false;
   next_number_ = 0;
 }
@@ -33,6 +38,9 @@ Result<Shot> ProducerSource::next() {
       }
       first = std::move(waiting_.front());
       waiting_.pop_front();
+      if (first.round != round_) {
+        continue;  // who it was for has left, and it's let go of where the lock isn't held
+      }
       number = next_number_++;
     }
     // One that can't be had is its producer's to hear of.
@@ -45,8 +53,9 @@ Result<Shot> ProducerSource::next() {
 void ProducerSource::end() {
   std::deque<Waiting> dropped;  // let go of where the lock isn't held
   const MutexLock lock(lock_);
-  looked_at_ = false;
-  dropped.swap(waiting_);
+  if (!looked_at_) {
+    dropped.swap(waiting_);
+  }
 }
 
 void ProducerSource::interrupt() {
@@ -64,6 +73,7 @@ Result<void> ProducerSource::take(const void* who, const About& about) {
   }
   producer_ = who;
   about_ = about;
+  about_.any_size = usual_.any_size;
   return {};
 }
 
@@ -71,6 +81,7 @@ void ProducerSource::leave(const void* who) {
   const MutexLock lock(lock_);
   if (producer_ == who) {
     producer_ = nullptr;
+    about_ = usual_;
   }
 }
 
@@ -93,7 +104,7 @@ void ProducerSource::offer(Offer picture) {
   {
     const MutexLock lock(lock_);
     if (looked_at_) {
-      waiting_.push_back({std::move(picture), Clock::now()});
+      waiting_.push_back({std::move(picture), Clock::now(), round_});
       picture = {};
     }
   }

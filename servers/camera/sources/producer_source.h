@@ -25,9 +25,11 @@ class ProducerSource final : public Source {
   Result<Shot> next() override DMMAP_EXCLUDES(lock_);
   void end() override DMMAP_EXCLUDES(lock_);
   void interrupt() override DMMAP_EXCLUDES(lock_);
+  void watched(bool somebody) override DMMAP_EXCLUDES(lock_);
 
   // For producers; `who` is the address of something of theirs.
-  /// Becomes the one that there is, and says what its pictures are like. Errors: EBUSY when there's another.
+  /// Becomes the one that there is, and says what its pictures are like, until it leaves. Errors: EBUSY when there's
+  /// another.
   Result<void> take(const void* who, const About& about) DMMAP_EXCLUDES(lock_);
   void leave(const void* who) DMMAP_EXCLUDES(lock_);
   [[nodiscard]] bool taken() const DMMAP_EXCLUDES(lock_);
@@ -45,14 +47,17 @@ class ProducerSource final : public Source {
   struct Waiting {
     Offer picture;
     Time time;
+    std::uint64_t round = 0;
   };
   mutable Mutex lock_;
   std::condition_variable changed_;
+  const About usual_;
   About about_ DMMAP_GUARDED_BY(lock_);
   const void* producer_ DMMAP_GUARDED_BY(lock_) = nullptr;
   std::deque<Waiting> waiting_ DMMAP_GUARDED_BY(lock_);
   std::uint64_t next_number_ DMMAP_GUARDED_BY(lock_) = 0;
   bool looked_at_ DMMAP_GUARDED_BY(lock_) = false;
+  std::uint64_t round_ DMMAP_GUARDED_BY(lock_) = 0;  // of those who look without a pause between them
   bool interrupted_ DMMAP_GUARDED_BY(lock_) = false;
 };
 

@@ -26,6 +26,8 @@ struct About {
   Rate rate;
   /// The format that a picture of `size` has already, so that it's only copied; null where that's none of V4L2's.
   const PixelFormat* native = nullptr;
+  /// Programs may ask for any size and rate, since what the pictures will be like isn't known before.
+  bool any_size = false;
   bool operator==(const About&) const = default;
 };
 
@@ -48,6 +50,10 @@ class Source {
   virtual Result<Shot> next() = 0;
   /// Nobody looks any more.
   virtual void end() = 0;
+
+  /// Whether somebody looks, from now on: told before begin(), and before interrupt() when the last one leaves. Thread
+  /// safety: from any thread, one after the other.
+  virtual void watched(bool /*somebody*/) {}
 
   /// next() returns at once, from now on until begin().
   virtual void interrupt() = 0;
