@@ -233,7 +233,7 @@ TEST_F(CameraIoctlTest, AnySizeCanBeAskedFor) {
           const Size given{now.width, now.height};
           EXPECT_EQ(camera::fitting(*format, given), given) << each.name << " " << size.width << "x" << size.height;
           EXPECT_EQ(now.sizeimage, (camera::Layout{format, given}.bytes()));
-          if (type == kCapture) {
+          if (type == kCapture && number == 0) {  // of the other one it isn't known what will be put in
             EXPECT_LE(given.width, kSize.width);
             EXPECT_LE(given.height, kSize.height);
           }

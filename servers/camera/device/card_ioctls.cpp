@@ -188,10 +188,8 @@ IoctlAnswer set_rate(const OpenDevice& open, const v4l2_streamparm& asked) {
   if (captures(asked.type)) {
     open.formats.capture_rate = nearest_rate(open.card.camera.about(), asked.parm.capture.timeperframe);
   } else {
-    const v4l2_fract& per_frame = asked.parm.output.timeperframe;
-    if (per_frame.numerator != 0 && per_frame.denominator != 0) {
-      open.formats.output_rate = {per_frame.denominator, per_frame.numerator};
-    }
+    const About any{open.formats.output.size, open.formats.output_rate, nullptr, true};
+    open.formats.output_rate = nearest_rate(any, asked.parm.output.timeperframe);
   }
   return tell_rate(open, asked.type);
 }
