@@ -15,16 +15,17 @@
 
 #include "cli/camera_status_command.h"
 #include "cli/daemon_options.h"
-#include "cli/tier_option.h"
+#include "cli/device_options.h"
+#include "cli/number.h"
 #include "servers/camera/device/camera_filesystem.h"
 #include "servers/camera/device/cards.h"
+#include "servers/camera/sources/rates.h"
 
 namespace dmmap::cli {
 
 namespace {
 
 constexpr const char* kName = "dmmap camera";
-constexpr unsigned kMostRate = 1000;      // frames a second
 constexpr std::size_t kMostDevices = 64;  // as many as there are numbers for
 constexpr std::size_t kMostName = 31;     // bytes; struct v4l2_capability has 32
 
@@ -34,8 +35,7 @@ struct Settings {
   std::string size;
   std::string rate;
   std::string name = "dmmap camera";
-  std::string buffers = "auto";
-  std::string tier = "auto";
+  MapOptions map;
   DaemonOptions daemon;
 };
 
@@ -49,25 +49,17 @@ constexpr const char* kFooter = R"(Sources:
 A program that insists on /dev/video0 finds it by a symbolic link; one that insists on a character device, when it's
 started by `dmmap run`.)";
 
-// A number from 1 to `most`.
-std::optional<unsigned> number(std::string_view text, unsigned most) {
-  unsigned value = 0;
-  const char* const end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, value);
-  return parsed.ec == std::errc() && parsed.ptr == end && value >= 1 && value <= most ? std::optional(value)
-                                                                                      : std::nullopt;
-}
-
 // "640x480"
 Result<std::optional<camera::Size>> parse_size(const std::string& text) {
   if (text.empty()) {
     return std::optional<camera::Size>();
   }
   const std::size_t by = text.find('x');
-  const auto width = number(std::string_view(text).substr(0, by), camera::kMostSide);
-  const auto height =
-      by == std::string::npos ? std::nullopt : number(std::string_view(text).substr(by + 1), camera::kMostSide);
-  if (!width || !height || *width < camera::kLeastSide || *height < camera::kLeastSide) {
+  const std::string_view all(text);
+  const auto side = [](std::string_view each) { return parse_number(each, camera::kLeastSide, camera::kMostSide); };
+  const auto width = side(all.substr(0, by));
+  const auto height = by == std::string::npos ? std::nullopt : side(all.substr(by + 1));
+  if (!width || !height) {
     return fail(EINVAL, fmt::format("--size has to be WIDTHxHEIGHT, each {} to {} pixels, as 1280x720, not '{}'",
                                     camera::kLeastSide, camera::kMostSide, text));
   }
@@ -81,13 +73,13 @@ Result<std::optional<camera::Rate>> parse_rate(const std::string& text) {
   }
   const auto wrong = fail(EINVAL, fmt::format("--fps has to be frames a second, up to {}, as 30, 29.97 or 30000/1001, "
                                               "not '{}'",
-                                              kMostRate, text));
+                                              camera::kMostRate, text));
   constexpr unsigned kThousand = 1000;
   const std::string_view all(text);
   if (const std::size_t slash = all.find('/'); slash != std::string_view::npos) {
-    const auto numerator = number(all.substr(0, slash), kMostRate * kThousand);
-    const auto denominator = number(all.substr(slash + 1), kThousand * kThousand);
-    if (!numerator || !denominator || *numerator > std::uint64_t{kMostRate} * *denominator) {
+    const auto numerator = parse_number(all.substr(0, slash), 1, camera::kMostRate * kThousand);
+    const auto denominator = parse_number(all.substr(slash + 1), 1, kThousand * kThousand);
+    if (!numerator || !denominator || *numerator > std::uint64_t{camera::kMostRate} * *denominator) {
       return wrong;
     }
     return std::optional(camera::Rate{*numerator, *denominator});
@@ -95,7 +87,7 @@ Result<std::optional<camera::Rate>> parse_rate(const std::string& text) {
   double value = 0;
   const auto parsed = std::from_chars(all.data(), all.data() + all.size(), value);
   if (parsed.ec != std::errc() || parsed.ptr != all.data() + all.size() || !(value * kThousand >= 1) ||
-      value > kMostRate) {
+      value > camera::kMostRate) {
     return wrong;
   }
   const auto thousandths = static_cast<unsigned>(std::lround(value * kThousand));
@@ -106,8 +98,7 @@ Result<std::optional<camera::Rate>> parse_rate(const std::string& text) {
 // What all of it is checked to be before anything is mounted or a process detached.
 struct Checked {
   std::vector<camera::CardWish> cards;
-  device::MapWish buffers = device::MapWish::automatic;
-  std::optional<Tier> tier;
+  MapWishes map;
   DaemonOutput output;
 };
 
@@ -146,16 +137,11 @@ Result<Checked> check(const Settings& settings, std::ostream& err) {
     return tl::unexpected(cards.error());
   }
   checked.cards = std::move(*cards);
-  const auto buffers = device::parse_map_wish(camera::kBufferWords, settings.buffers);
-  if (!buffers) {
-    return tl::unexpected(buffers.error());
+  const auto map = cli::check(camera::kBufferWords, settings.map);
+  if (!map) {
+    return tl::unexpected(map.error());
   }
-  checked.buffers = *buffers;
-  const auto tier = parse_tier(settings.tier);
-  if (!tier) {
-    return tl::unexpected(tier.error());
-  }
-  checked.tier = *tier;
+  checked.map = *map;
   auto output = open_output(kName, settings.daemon, err);
   if (!output) {
     return tl::unexpected(output.error());
@@ -170,30 +156,16 @@ Result<void> serve(const Settings& settings, const Checked& checked, daemon::Rea
   if (!cards) {
     return tl::unexpected(cards.error());
   }
-  camera::CameraFilesystem filesystem((*cards)->all(), checked.buffers, checked.output.log);
-  SessionOptions options;
+  camera::CameraFilesystem filesystem((*cards)->all(), checked.map.kind, checked.output.log);
+  SessionOptions options = session_options("dmmap-camera", checked.map, settings.daemon, checked.output);
   options.mount.mountpoint = settings.mountpoint;
-  options.mount.source = "dmmap-camera";
-  options.mount.allow_other = settings.daemon.allow_other();
-  if (checked.buffers != device::MapWish::shared) {
-    options.direct_io_allow_mmap = true;
-    options.explicit_inval_data = true;  // or each look into a paged buffer would ask the server how old it is
-  }
-  options.tier = checked.tier;
-  options.log = checked.output.log;
-  options.trace = checked.output.trace;
   auto session = Session::mount(filesystem, std::move(options));
   if (!session) {
     return tl::unexpected(session.error());
   }
-  const auto& buffers = filesystem.buffers();
-  if (!buffers) {
-    return tl::unexpected(buffers.error());
+  if (auto chosen = log_choice(camera::kBufferWords, filesystem.buffers(), checked.output.log); !chosen) {
+    return chosen;
   }
-  const bool any = buffers->kind != device::MapKind::none;
-  const std::string have = describe(camera::kBufferWords, *buffers);
-  checked.output.log(any ? LogLevel::info : LogLevel::warning,
-                     any ? have : fmt::format("{}. To have it: {}", have, buffers->remedy));
   (*cards)->start();
   auto ended = session->wait_or_signal({}, [&] {
     readiness.ready(fmt::format(
@@ -241,15 +213,7 @@ void add_camera_command(CLI::App& app, std::ostream& out, std::ostream& err, int
   command->add_option("--fps", settings->rate,
                       "frames a second that programs are offered; by default the source's own, 30 for a pattern");
   command->add_option("--name", settings->name, "what programs are told that the card is")->capture_default_str();
-  command
-      ->add_option("--buffers", settings->buffers,
-                   "what programs map: shared (memory; needs root and Linux 6.9), paged (needs Linux 6.6), or auto")
-      ->capture_default_str();
-  command
-      ->add_option("--tier", settings->tier,
-                   "when programs are granted buffers: open (at open alone), preload (at each mmap of programs that "
-                   "'dmmap run' started, and at no other time), kernel, or auto: wherever they ask")
-      ->capture_default_str();
+  add_map_options(*command, camera::kBufferWords, "buffers", settings->map);
   add_daemon_options(*command, settings->daemon);
   command->footer(kFooter);
   command->callback([&out, &err, &status, settings, command] {

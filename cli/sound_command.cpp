@@ -4,15 +4,15 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <memory>
 #include <optional>
 #include <ostream>
 #include <string>
 
 #include "cli/daemon_options.h"
+#include "cli/device_options.h"
+#include "cli/number.h"
 #include "cli/sound_control_command.h"
-#include "cli/tier_option.h"
 #include "servers/sound/control/metrics.h"
 #include "servers/sound/device/sound_filesystem.h"
 #include "servers/sound/mix/engine.h"
@@ -32,8 +32,7 @@ struct Settings {
   std::string source = "silence";
   std::string rate = "auto";
   std::string channels = "auto";
-  std::string ring = "auto";
-  std::string tier = "auto";
+  MapOptions map;
   std::string metrics;
   DaemonOptions daemon;
 };
@@ -48,13 +47,11 @@ Result<std::optional<unsigned>> number_or_auto(const std::string& option, const 
   if (text == "auto") {
     return std::optional<unsigned>();
   }
-  unsigned value = 0;
-  const char* const end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, value);
-  if (parsed.ec != std::errc() || parsed.ptr != end || value < lowest || value > highest) {
+  const auto value = parse_number(text, lowest, highest);
+  if (!value) {
     return fail(EINVAL, fmt::format("{} has to be auto or {} to {}, not '{}'", option, lowest, highest, text));
   }
-  return std::optional(value);
+  return value;
 }
 
 // What all of it is checked to be before anything is mounted or a process detached.
@@ -62,8 +59,7 @@ struct Checked {
   sound::SinkChoice sink;
   sound::SourceChoice source;
   sound::MixFormat format;
-  device::MapWish ring = device::MapWish::automatic;
-  std::optional<Tier> tier;
+  MapWishes map;
   DaemonOutput output;
 };
 
@@ -75,16 +71,11 @@ Result<Checked> check(const Settings& settings, std::ostream& err) {
     return tl::unexpected(!rate ? rate.error() : channels.error());
   }
   checked.format = {*rate, *channels};
-  const auto ring = device::parse_map_wish(sound::kRingWords, settings.ring);
-  if (!ring) {
-    return tl::unexpected(ring.error());
+  const auto map = cli::check(sound::kRingWords, settings.map);
+  if (!map) {
+    return tl::unexpected(map.error());
   }
-  checked.ring = *ring;
-  const auto tier = parse_tier(settings.tier);
-  if (!tier) {
-    return tl::unexpected(tier.error());
-  }
-  checked.tier = *tier;
+  checked.map = *map;
   const auto sink = sound::parse_sink(settings.sink);
   if (!sink) {
     return tl::unexpected(sink.error());
@@ -126,19 +117,10 @@ Result<void> serve(const Settings& settings, const Checked& checked, daemon::Rea
   sound::Levels levels;
   sound::Engine engine(clock,
                        std::make_unique<sound::Mixer>(std::move(*sink), checked.format, levels, checked.output.log));
-  sound::SoundFilesystem filesystem({clock, engine, source->get(), levels, checked.ring, checked.output.log,
+  sound::SoundFilesystem filesystem({clock, engine, source->get(), levels, checked.map.kind, checked.output.log,
                                      settings.cuse.empty() ? absolute(settings.mountpoint) : "/dev/" + settings.cuse});
-  SessionOptions options;
+  SessionOptions options = session_options("dmmap-sound", checked.map, settings.daemon, checked.output);
   options.mount.mountpoint = settings.mountpoint;
-  options.mount.source = "dmmap-sound";
-  options.mount.allow_other = settings.daemon.allow_other();
-  if (checked.ring != device::MapWish::shared) {
-    options.direct_io_allow_mmap = true;
-    options.explicit_inval_data = true;  // or each look into a paged ring would ask the server how old it is
-  }
-  options.tier = checked.tier;
-  options.log = checked.output.log;
-  options.trace = checked.output.trace;
   auto session = settings.cuse.empty()
                      ? Session::mount(filesystem, std::move(options))
                      : Session::device(filesystem, {.name = settings.cuse, .node = *filesystem.node_of("dsp")},
@@ -146,14 +128,9 @@ Result<void> serve(const Settings& settings, const Checked& checked, daemon::Rea
   if (!session) {
     return tl::unexpected(session.error());
   }
-  const auto& rings = filesystem.rings();
-  if (!rings) {
-    return tl::unexpected(rings.error());
+  if (auto chosen = log_choice(sound::kRingWords, filesystem.rings(), checked.output.log); !chosen) {
+    return chosen;
   }
-  const bool any = rings->kind != device::MapKind::none;
-  checked.output.log(any ? LogLevel::info : LogLevel::warning,
-                     any ? describe(sound::kRingWords, *rings)
-                         : fmt::format("{}. To have it: {}", describe(sound::kRingWords, *rings), rings->remedy));
   std::unique_ptr<sound::Metrics> metrics;
   if (!settings.metrics.empty()) {
     auto serving = sound::Metrics::serve(settings.metrics, filesystem);
@@ -220,15 +197,7 @@ void add_sound_command(CLI::App& app, std::ostream& out, std::ostream& err, int&
       ->add_option("--channels", settings->channels,
                    "the sink's channels, 1 to 8; auto: as the first stream that plays, or 2 for pulse and alsa")
       ->capture_default_str();
-  command
-      ->add_option("--ring", settings->ring,
-                   "what programs map: shared (memory; needs root and Linux 6.9), paged (needs Linux 6.6), or auto")
-      ->capture_default_str();
-  command
-      ->add_option("--tier", settings->tier,
-                   "when programs are granted a ring: open (at open alone), preload (at each mmap of programs that "
-                   "'dmmap run' started, and at no other time), kernel, or auto: wherever they ask")
-      ->capture_default_str();
+  add_map_options(*command, sound::kRingWords, "a ring", settings->map);
   command->add_option(
       "--cuse", settings->cuse,
       "in place of a mount, make /dev/NAME: a character device, which needs root and /dev/cuse, and for "

@@ -11,10 +11,10 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
+
+#include "mount/session_lines.h"
 
 namespace dmmap::testing {
 
@@ -25,19 +25,14 @@ class CuseDevice {
 
   [[nodiscard]] std::filesystem::path path() const { return "/dev/" + name_; }
   [[nodiscard]] Session& session() { return *session_; }
-  [[nodiscard]] std::string log() const;
-  [[nodiscard]] std::string trace() const;
+  [[nodiscard]] std::string log() const { return lines_.log(); }
+  [[nodiscard]] std::string trace() const { return lines_.trace(); }
   /// Stops and waits.
   void end() { session_.reset(); }
 
  private:
-  struct Lines {
-    mutable std::mutex lock;
-    std::string log;
-    std::string trace;
-  };
   const std::string name_;
-  std::shared_ptr<Lines> lines_ = std::make_shared<Lines>();
+  SessionLines lines_;
   std::optional<Session> session_;
 };
 

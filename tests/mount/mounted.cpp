@@ -21,29 +21,12 @@ Mounted::Mounted(Filesystem& filesystem, SessionOptions options, Clients clients
     options.tier = Tier::open;
   }
   options.mount.mountpoint = directory_.path().string();
-  options.log = [lines = lines_](LogLevel, const std::string& text) {
-    const std::lock_guard lock(lines->lock);
-    lines->log += text + "\n";
-  };
-  options.trace = [lines = lines_](const std::string& text) {
-    const std::lock_guard lock(lines->lock);
-    lines->trace += text + "\n";
-  };
+  lines_.listen(options);
   auto session = Session::mount(filesystem, std::move(options));
   if (!session) {
     throw std::runtime_error(session.error().message);
   }
   session_.emplace(std::move(*session));
-}
-
-std::string Mounted::log() const {
-  const std::lock_guard lock(lines_->lock);
-  return lines_->log;
-}
-
-std::string Mounted::trace() const {
-  const std::lock_guard lock(lines_->lock);
-  return lines_->trace;
 }
 
 ClientMap::ClientMap(int fd, std::size_t size, int prot, int flags) : size_(size) {

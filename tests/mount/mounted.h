@@ -9,11 +9,11 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "mount/session_lines.h"
 #include "support/temporary_directory.h"
 
 namespace dmmap::testing {
@@ -29,19 +29,14 @@ class Mounted {
   [[nodiscard]] std::filesystem::path operator/(const std::string& name) const { return directory_.path() / name; }
   [[nodiscard]] const std::filesystem::path& path() const { return directory_.path(); }
   [[nodiscard]] Session& session() { return *session_; }
-  [[nodiscard]] std::string log() const;
-  [[nodiscard]] std::string trace() const;
+  [[nodiscard]] std::string log() const { return lines_.log(); }
+  [[nodiscard]] std::string trace() const { return lines_.trace(); }
   /// Stops and waits.
   void end() { session_.reset(); }
 
  private:
-  struct Lines {
-    mutable std::mutex lock;
-    std::string log;
-    std::string trace;
-  };
   TemporaryDirectory directory_;
-  std::shared_ptr<Lines> lines_ = std::make_shared<Lines>();
+  SessionLines lines_;
   std::optional<Session> session_;
 };
 

@@ -8,12 +8,15 @@
 #include <cerrno>
 #include <cstring>
 
+#include "servers/device/poll_events.h"
+
 namespace dmmap::camera {
+
+using device::kIn;
+using device::kOut;
 
 namespace {
 
-constexpr std::uint32_t kIn = POLLIN | POLLRDNORM;
-constexpr std::uint32_t kOut = POLLOUT | POLLWRNORM;
 // What the server says of a buffer; the rest a program may say of what it queues for output.
 constexpr std::uint32_t kOfProgram = V4L2_BUF_FLAG_KEYFRAME | V4L2_BUF_FLAG_PFRAME | V4L2_BUF_FLAG_BFRAME |
                                      V4L2_BUF_FLAG_TIMECODE | V4L2_BUF_FLAG_TSTAMP_SRC_MASK;

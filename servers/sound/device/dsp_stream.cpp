@@ -10,15 +10,16 @@
 #include <cerrno>
 #include <utility>
 
+#include "servers/device/poll_events.h"
 #include "servers/device/take_out.h"
 #include "servers/sound/device/half_status.h"
 
 namespace dmmap::sound {
 
-namespace {
+using device::kIn;
+using device::kOut;
 
-constexpr std::uint32_t kIn = POLLIN | POLLRDNORM;
-constexpr std::uint32_t kOut = POLLOUT | POLLWRNORM;
+namespace {
 
 // "stream 3: mplayer[1234]"
 std::string name_of(const StreamIdentity& identity) {
