@@ -83,7 +83,7 @@ CameraStatus CameraFilesystem::status() const {
                               .card = card->name,
                               .width = about.size.width,
                               .height = about.size.height,
-                              .rate = static_cast<double>(about.rate.numerator) / about.rate.denominator,
+                              .rate = about.rate.per_second(),
                               .running = counts.running,
                               .pictures = counts.pictures,
                               .left_out = counts.left_out});

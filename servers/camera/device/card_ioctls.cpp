@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include "servers/camera/sources/rates.h"
+
 namespace dmmap::camera {
 
 using device::error;
@@ -151,7 +153,7 @@ IoctlAnswer enumerate_intervals(const OpenDevice& open, const v4l2_frmivalenum& 
     }
     v4l2_frmivalenum any = asked;
     any.type = V4L2_FRMIVAL_TYPE_CONTINUOUS;
-    any.stepwise = {.min = {1, kHighestRate}, .max = {1, 1}, .step = {1, 1}};
+    any.stepwise = {.min = {1, kMostRate}, .max = {1, 1}, .step = {1, 1}};
     return stored(any);
   }
   const auto sizes = capture_sizes(about, *format);

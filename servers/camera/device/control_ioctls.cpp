@@ -35,21 +35,24 @@ const ControlInfo* asked_control(std::uint32_t id) {
   return next == all.end() ? nullptr : &*next;
 }
 
+// What both ways to ask tell.
+template <class T>
+T described(const ControlInfo& info) {
+  T result{};
+  result.id = info.id;
+  result.type = info.type;
+  std::memcpy(&result.name[0], info.name, std::min(std::strlen(info.name), sizeof result.name - 1));
+  result.minimum = info.least;
+  result.maximum = info.most;
+  result.step = is_class(info) ? 0 : 1;
+  result.default_value = info.usual;
+  result.flags = control_flags(info);
+  return result;
+}
+
 IoctlAnswer query(const v4l2_queryctrl& asked) {
   const ControlInfo* const info = asked_control(asked.id);
-  if (info == nullptr) {
-    return error(EINVAL);
-  }
-  v4l2_queryctrl result{};
-  result.id = info->id;
-  result.type = info->type;
-  std::strncpy(static_cast<char*>(static_cast<void*>(&result.name[0])), info->name, sizeof result.name - 1);
-  result.minimum = info->least;
-  result.maximum = info->most;
-  result.step = is_class(*info) ? 0 : 1;
-  result.default_value = info->usual;
-  result.flags = control_flags(*info);
-  return stored(result);
+  return info == nullptr ? error(EINVAL) : stored(described<v4l2_queryctrl>(*info));
 }
 
 IoctlAnswer query_extended(const v4l2_query_ext_ctrl& asked) {
@@ -61,15 +64,7 @@ IoctlAnswer query_extended(const v4l2_query_ext_ctrl& asked) {
   if (info == nullptr) {
     return error(EINVAL);
   }
-  v4l2_query_ext_ctrl result{};
-  result.id = info->id;
-  result.type = info->type;
-  std::strncpy(&result.name[0], info->name, sizeof result.name - 1);
-  result.minimum = info->least;
-  result.maximum = info->most;
-  result.step = is_class(*info) ? 0 : 1;
-  result.default_value = info->usual;
-  result.flags = control_flags(*info);
+  auto result = described<v4l2_query_ext_ctrl>(*info);
   result.elem_size = sizeof(std::int32_t);
   result.elems = 1;
   return stored(result);

@@ -21,12 +21,21 @@ namespace dmmap::camera {
 using device::error;
 using device::IoctlAnswer;
 using device::stored;
+using device::with;
 
 namespace {
 
 constexpr std::uint32_t kBufferAbilities = V4L2_BUF_CAP_SUPPORTS_MMAP | V4L2_BUF_CAP_SUPPORTS_ORPHANED_BUFS;
 constexpr std::size_t kMostBufferBytes = kBufferSpace / BufferQueue::kMostBuffers;
 constexpr unsigned kMostWritten = 4;  // pictures; a write waits when nobody has been given so many
+
+// What REQBUFS and CREATE_BUFS tell besides the buffers.
+template <class T>
+void say_abilities(T& answer) {
+  answer.capabilities = kBufferAbilities;
+  answer.flags = 0;
+  std::fill(std::begin(answer.reserved), std::end(answer.reserved), 0);
+}
 
 }  // namespace
 
@@ -94,35 +103,32 @@ int VideoStream::become_producer() {
 }
 
 std::optional<IoctlAnswer> VideoStream::buffer_ioctl(const IoctlRequest& request) {
-  const auto with = [&request](auto&& answer, auto asked) -> IoctlAnswer {
-    const auto input = device::input_as<decltype(asked)>(request.input);
-    return input ? answer(*input) : error(EINVAL);
-  };
   switch (request.command) {
     case VIDIOC_REQBUFS:
-      return with([this](const auto& asked) { return request_buffers(asked); }, v4l2_requestbuffers{});
+      return with<v4l2_requestbuffers>(request.input, [this](const auto& asked) { return request_buffers(asked); });
     case VIDIOC_CREATE_BUFS:
-      return with([this](const auto& asked) { return create_buffers(asked); }, v4l2_create_buffers{});
+      return with<v4l2_create_buffers>(request.input, [this](const auto& asked) { return create_buffers(asked); });
     case VIDIOC_QBUF:
-      return with([this](const auto& asked) { return queue_buffer(asked); }, v4l2_buffer{});
+      return with<v4l2_buffer>(request.input, [this](const auto& asked) { return queue_buffer(asked); });
     case VIDIOC_STREAMON:
-      return with([this](std::uint32_t type) { return stream_on(type); }, std::uint32_t{});
+      return with<std::uint32_t>(request.input, [this](std::uint32_t type) { return stream_on(type); });
     case VIDIOC_QUERYBUF:
+      return with<v4l2_buffer>(request.input, [this](const auto& asked) { return look_at_buffer(asked, false); });
     case VIDIOC_PREPARE_BUF:
-      return with(
-          [this, &request](v4l2_buffer asked) {
-            const MutexLock lock(lock_);
-            BufferQueue* const queue = queue_of(asked.type);
-            if (queue == nullptr || reader_ || writer_) {
-              return error(queue == nullptr ? EINVAL : EBUSY);
-            }
-            const int code = request.command == VIDIOC_QUERYBUF ? queue->query(asked) : queue->prepare(asked);
-            return code == 0 ? stored(asked) : error(code);
-          },
-          v4l2_buffer{});
+      return with<v4l2_buffer>(request.input, [this](const auto& asked) { return look_at_buffer(asked, true); });
     default:
       return std::nullopt;
   }
+}
+
+IoctlAnswer VideoStream::look_at_buffer(v4l2_buffer asked, bool prepare) {
+  const MutexLock lock(lock_);
+  BufferQueue* const queue = queue_of(asked.type);
+  if (queue == nullptr || reader_ || writer_) {
+    return error(queue == nullptr ? EINVAL : EBUSY);
+  }
+  const int code = prepare ? queue->prepare(asked) : queue->query(asked);
+  return code == 0 ? stored(asked) : error(code);
 }
 
 IoctlAnswer VideoStream::request_buffers(v4l2_requestbuffers asked) {
@@ -159,9 +165,7 @@ IoctlAnswer VideoStream::request_buffers(v4l2_requestbuffers asked) {
     }
   }
   asked.count = count;
-  asked.capabilities = kBufferAbilities;
-  asked.flags = 0;
-  std::fill(std::begin(asked.reserved), std::end(asked.reserved), 0);
+  say_abilities(asked);
   return code == 0 ? stored(asked) : error(code);
 }
 
@@ -195,9 +199,7 @@ IoctlAnswer VideoStream::create_buffers(v4l2_create_buffers asked) {
   if (const int code = commit(runs); code != 0) {
     return error(code);
   }
-  asked.capabilities = kBufferAbilities;
-  asked.flags = 0;
-  std::fill(std::begin(asked.reserved), std::end(asked.reserved), 0);
+  say_abilities(asked);
   return stored(asked);
 }
 
@@ -241,12 +243,10 @@ IoctlAnswer VideoStream::stream_on(std::uint32_t type) {
     if (already) {
       return {};
     }
-    const Layout& layout = layout_of(*queue);
     const Rate& rate = queue->output() ? formats_.output_rate : formats_.capture_rate;
     outcome.lines.push_back(
-        said(fmt::format("{} {} {}x{} at {:.4g} fps, {} buffers", queue->output() ? "puts in" : "captures",
-                         layout.format->name, layout.size.width, layout.size.height,
-                         static_cast<double>(rate.numerator) / rate.denominator, queue->count())));
+        said(fmt::format("{} {} at {:.4g} fps, {} buffers", queue->output() ? "puts in" : "captures",
+                         describe(layout_of(*queue)), rate.per_second(), queue->count())));
     if (queue->output()) {
       put_in(outcome);
     } else {
@@ -372,8 +372,7 @@ void VideoStream::write(const WriteRequest& request, Reply<Written> reply) {
     } else {
       if (!writer_) {
         writer_.emplace(formats_.output.bytes());
-        outcome.lines.push_back(said(fmt::format("puts in {} {}x{} by write", formats_.output.format->name,
-                                                 formats_.output.size.width, formats_.output.size.height)));
+        outcome.lines.push_back(said(fmt::format("puts in {} by write", describe(formats_.output))));
       }
       writes_.push_back(std::move(waiting));
       settle(outcome);

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <limits>
+
+#include "servers/camera/sources/rates.h"
 
 namespace dmmap::camera {
 
@@ -95,15 +98,13 @@ Rate nearest_rate(const About& about, const v4l2_fract& per_frame) {
     return rates.front();
   }
   if (about.any_size) {
-    const bool too_high = per_frame.denominator / kHighestRate > per_frame.numerator;
+    const bool too_high = per_frame.denominator / kMostRate > per_frame.numerator;
     const bool too_low = per_frame.numerator > per_frame.denominator;
-    return too_high || too_low ? Rate{too_low ? 1U : kHighestRate, 1}
-                               : Rate{per_frame.denominator, per_frame.numerator};
+    return too_high || too_low ? Rate{too_low ? 1U : kMostRate, 1} : Rate{per_frame.denominator, per_frame.numerator};
   }
-  const double wanted = static_cast<double>(per_frame.numerator) / per_frame.denominator;
+  const double wanted = static_cast<double>(per_frame.numerator) / per_frame.denominator;  // seconds
   const auto off = [wanted](const Rate& rate) {
-    const double seconds = static_cast<double>(rate.denominator) / rate.numerator;
-    return seconds < wanted ? wanted - seconds : seconds - wanted;
+    return std::abs(wanted - static_cast<double>(rate.denominator) / rate.numerator);
   };
   return *std::min_element(rates.begin(), rates.end(),
                            [&](const Rate& one, const Rate& other) { return off(one) < off(other); });

@@ -31,9 +31,6 @@ struct OpenFormats {
 /// What a program can put in.
 [[nodiscard]] const PixelFormat* output_format(unsigned index);
 
-/// Frames a second, where a program may ask for any rate from 1 on.
-inline constexpr unsigned kHighestRate = 1000;
-
 /// The sizes that can be captured where a program may not ask for any: the source's, and the usual ones that are
 /// smaller.
 [[nodiscard]] std::vector<Size> capture_sizes(const About& about, const PixelFormat& format);

@@ -8,14 +8,15 @@
 #include <cerrno>
 #include <utility>
 
+#include "servers/device/poll_events.h"
 #include "servers/device/take_out.h"
 
 namespace dmmap::camera {
 
-namespace {
+using device::kIn;
+using device::kOut;
 
-constexpr std::uint32_t kIn = POLLIN | POLLRDNORM;
-constexpr std::uint32_t kOut = POLLOUT | POLLWRNORM;
+namespace {
 
 double milliseconds(std::chrono::nanoseconds time) {
   return std::chrono::duration<double, std::milli>(time).count();
@@ -185,8 +186,7 @@ void VideoStream::begin_reading(Outcome& outcome) {
   reader_.emplace(formats_.capture.bytes());
   ended_ = false;
   outcome.add = true;
-  outcome.lines.push_back(said(fmt::format("captures {} {}x{} by read", formats_.capture.format->name,
-                                           formats_.capture.size.width, formats_.capture.size.height)));
+  outcome.lines.push_back(said(fmt::format("captures {} by read", describe(formats_.capture))));
 }
 
 void VideoStream::read(const ReadRequest& request, Reply<Data> reply) {
@@ -265,7 +265,6 @@ void VideoStream::released() {
     output_.stream_off();
     unsigned none = 0;
     capture_.request(none, 0);
-    none = 0;
     output_.request(none, 0);
     if (writer_ && writer_->part() > 0) {
       outcome.lines.push_back(said(
@@ -418,7 +417,7 @@ StreamStatus VideoStream::status() const {
                       .format = layout.format->name,
                       .width = layout.size.width,
                       .height = layout.size.height,
-                      .rate = static_cast<double>(rate.numerator) / rate.denominator,
+                      .rate = rate.per_second(),
                       .buffers = queue.count(),
                       .queued = queue.queued(),
                       .counts = counts_};

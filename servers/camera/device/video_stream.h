@@ -113,6 +113,8 @@ class VideoStream final : public Stream, public Consumer {
   std::optional<device::IoctlAnswer> buffer_ioctl(const IoctlRequest& request) DMMAP_EXCLUDES(lock_);
   device::IoctlAnswer request_buffers(v4l2_requestbuffers asked) DMMAP_EXCLUDES(lock_);
   device::IoctlAnswer create_buffers(v4l2_create_buffers asked) DMMAP_EXCLUDES(lock_);
+  /// QUERYBUF or PREPARE_BUF.
+  device::IoctlAnswer look_at_buffer(v4l2_buffer asked, bool prepare) DMMAP_EXCLUDES(lock_);
   device::IoctlAnswer queue_buffer(v4l2_buffer asked) DMMAP_EXCLUDES(lock_);
   device::IoctlAnswer stream_on(std::uint32_t type) DMMAP_EXCLUDES(lock_);
   void stream_off(std::uint32_t type, Reply<IoctlDone> reply) DMMAP_EXCLUDES(lock_);

@@ -128,10 +128,14 @@ void Camera::take_pictures() {
   }
 }
 
+bool Camera::is_news(const Error& error) {
+  return std::exchange(last_failure_, error.message) != error.message;
+}
+
 void Camera::failed(const Error& error) {
   if (error.code == ENODATA) {
     log_(LogLevel::info, fmt::format("{}: there are no more pictures", name_));
-  } else if (std::exchange(last_failure_, error.message) != error.message) {
+  } else if (is_news(error)) {
     log_(LogLevel::error, fmt::format("{}: no more pictures: {}", name_, error.message));
   }
   std::vector<std::shared_ptr<Consumer>> all;
@@ -178,31 +182,36 @@ void Camera::give(const Shot& shot) {
   }
 }
 
+namespace {
+
+Result<std::size_t> copy_to(const Target& target, std::span<const std::byte> bytes) {
+  if (!target.region) {
+    std::copy(bytes.begin(), bytes.end(), target.bytes.begin());
+  } else if (auto written = target.region->write(target.offset, bytes); !written) {
+    return tl::unexpected(written.error());
+  }
+  return bytes.size();
+}
+
+}  // namespace
+
 void Camera::fill_alike(const Shot& shot, std::vector<Work*>& alike) {
   const Layout& layout = alike.front()->target.layout;
   const bool native = Converter::is_native(*shot.picture, layout);
-  std::optional<Result<std::size_t>> made;  // in scratch_
+  std::optional<Result<std::size_t>> made;  // in scratch_, once for all
+  const auto from_scratch = [&](const Target& target) {
+    if (!made) {
+      scratch_.resize(layout.bytes());
+      made = converter_.convert(*shot.picture, layout, scratch_);
+    }
+    return made->and_then(
+        [&](std::size_t bytes) { return copy_to(target, std::span<const std::byte>(scratch_).first(bytes)); });
+  };
   for (Work* const each : alike) {
     const Target& target = each->target;
-    Result<std::size_t> filled = fail(EIO, "");
-    if (!target.bytes.empty() && (native || alike.size() == 1)) {
-      filled = converter_.convert(*shot.picture, layout, target.bytes);
-    } else {
-      if (!made) {
-        scratch_.resize(layout.bytes());
-        made = converter_.convert(*shot.picture, layout, scratch_);
-      }
-      filled = *made;
-      const auto bytes = std::span<const std::byte>(scratch_).first(filled.value_or(0));
-      if (filled && target.region) {
-        if (auto written = target.region->write(target.offset, bytes); !written) {
-          filled = tl::unexpected(written.error());
-        }
-      } else if (filled) {
-        std::copy(bytes.begin(), bytes.end(), target.bytes.begin());
-      }
-    }
-    if (!filled && std::exchange(last_failure_, filled.error().message) != filled.error().message) {
+    const bool in_place = !target.bytes.empty() && (native || alike.size() == 1);
+    const auto filled = in_place ? converter_.convert(*shot.picture, layout, target.bytes) : from_scratch(target);
+    if (!filled && is_news(filled.error())) {
       log_(LogLevel::warning, fmt::format("{}: {}", name_, filled.error().message));
     }
     each->consumer->filled(filled ? std::optional(*filled) : std::nullopt, shot.time);

@@ -61,6 +61,8 @@ class Camera {
   void fill_alike(const Shot& shot, std::vector<Work*>& alike);
   [[nodiscard]] bool looked_at() const DMMAP_EXCLUDES(lock_);
   [[nodiscard]] std::vector<std::shared_ptr<Consumer>> consumers() const DMMAP_EXCLUDES(lock_);
+  /// Whether the log hasn't been told just now.
+  bool is_news(const Error& error);
   void failed(const Error& error);
 
   const std::string name_;

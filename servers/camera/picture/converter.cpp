@@ -61,6 +61,11 @@ bool stays_within(Size size) {
   return size.width % kAtOnce == 0;
 }
 
+// Where its quick ways can be taken.
+bool goes_quickly(Size size) {
+  return stays_within(size) && size.height % 2 == 0;
+}
+
 bool is_packed_422(int format) {
   return format == AV_PIX_FMT_YUYV422 || format == AV_PIX_FMT_UYVY422;
 }
@@ -72,7 +77,7 @@ bool is_rgb24(int format) {
 // other. AV_PIX_FMT_NONE where there's nothing to be gained, and for sizes at which the quick ways, which take many
 // pixels at a time, would go beyond a line's end.
 int way_between(int from, int to, Size size) {
-  if (!is_packed_422(from) || from == to || !stays_within(size) || size.height % 2 != 0) {
+  if (!is_packed_422(from) || from == to || !goes_quickly(size)) {
     return AV_PIX_FMT_NONE;
   }
   if (is_packed_422(to) || is_rgb24(to)) {
@@ -161,11 +166,6 @@ struct Converter::Conversion {
   }
 };
 
-// Its quick ways from planar YUV to RGB aren't taken with SWS_ACCURATE_RND, with which white becomes 253.
-bool Converter::goes_quickly_to_rgb(Size from, const Planes& to) {
-  return is_rgb24(to.format) && from == to.size && stays_within(from) && from.height % 2 == 0;
-}
-
 // Kept from one time to the next.
 struct Converter::Between {
   NewPicture picture;
@@ -207,17 +207,19 @@ Converter::Planes Converter::planes_of(const AVFrame& picture, bool full_range) 
 Result<void> Converter::scale(const AVFrame& picture, const Planes& to) {
   const int between = size_of(picture) == to.size ? way_between(picture.format, to.format, to.size) : AV_PIX_FMT_NONE;
   if (between == AV_PIX_FMT_NONE) {
-    const bool planar = picture.format == AV_PIX_FMT_YUV420P || picture.format == AV_PIX_FMT_YUV422P;
-    return scale_at_once(picture, to, planar && goes_quickly_to_rgb(size_of(picture), to));
+    return scale_at_once(picture, to);
   }
   const NewPicture& first = between_->of(between, to.size);
-  if (auto scaled = scale_at_once(picture, planes_of(*first, false), false); !scaled) {
+  if (auto scaled = scale_at_once(picture, planes_of(*first, false)); !scaled) {
     return scaled;
   }
-  return scale_at_once(*first, to, goes_quickly_to_rgb(to.size, to));
+  return scale_at_once(*first, to);
 }
 
-Result<void> Converter::scale_at_once(const AVFrame& picture, const Planes& to, bool quick) {
+Result<void> Converter::scale_at_once(const AVFrame& picture, const Planes& to) {
+  // Its quick ways from planar YUV to RGB aren't taken with SWS_ACCURATE_RND, with which white becomes 253.
+  const bool planar = picture.format == AV_PIX_FMT_YUV420P || picture.format == AV_PIX_FMT_YUV422P;
+  const bool quick = planar && is_rgb24(to.format) && size_of(picture) == to.size && goes_quickly(to.size);
   const Range range = range_of(picture.format, picture.color_range);
   Conversion wanted{.from = range.format,
                     .from_full = range.full || is_rgb(range.format),

@@ -47,10 +47,9 @@ class Converter {
   struct Conversion;
   struct Between;
   struct Jpeg;
-  static bool goes_quickly_to_rgb(Size from, const Planes& to);
   static Planes planes_of(const AVFrame& picture, bool full_range);
   Result<void> scale(const AVFrame& picture, const Planes& to);
-  Result<void> scale_at_once(const AVFrame& picture, const Planes& to, bool quick);
+  Result<void> scale_at_once(const AVFrame& picture, const Planes& to);
   Result<std::size_t> compress(const AVFrame& picture, const Layout& layout, std::span<std::byte> to);
 
   std::list<Conversion> conversions_;  // the newest first

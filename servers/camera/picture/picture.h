@@ -26,6 +26,7 @@ struct Rate {
   unsigned numerator = 30;
   unsigned denominator = 1;
   bool operator==(const Rate&) const = default;
+  [[nodiscard]] double per_second() const { return static_cast<double>(numerator) / denominator; }
   [[nodiscard]] std::chrono::nanoseconds period() const {
     constexpr std::uint64_t kSecond = 1'000'000'000;
     return std::chrono::nanoseconds(kSecond * denominator / numerator);

@@ -1,5 +1,6 @@
 #include "servers/camera/picture/pixel_format.h"
 
+#include <fmt/format.h>
 #include <linux/videodev2.h>
 
 #include <algorithm>
@@ -66,6 +67,10 @@ std::size_t Layout::bytes() const {
   constexpr unsigned kBlock = 16;
   constexpr std::size_t kHeader = 2048;
   return std::size_t{multiple_of(size.width, kBlock)} * multiple_of(size.height, kBlock) * 3 + kHeader;
+}
+
+std::string describe(const Layout& layout) {
+  return fmt::format("{} {}x{}", layout.format->name, layout.size.width, layout.size.height);
 }
 
 Size fitting(const PixelFormat& format, Size size) {

@@ -52,6 +52,9 @@ struct Layout {
   [[nodiscard]] std::size_t bytes() const;
 };
 
+/// "YUYV 640x480".
+[[nodiscard]] std::string describe(const Layout& layout);
+
 /// The nearest that `format` can have: within the limits, and multiples of what it wants. Rounded up where a picture is
 /// to be held, never down to nothing.
 [[nodiscard]] Size fitting(const PixelFormat& format, Size size);
